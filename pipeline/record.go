@@ -1,0 +1,103 @@
+package pipeline
+
+import "time"
+
+// Header is one header of a record. Order and duplicates are kept.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is one event on its way. Its bytes belong to the batch (see
+// Batch.Arena): they are valid until the batch is settled or given up.
+type Record struct {
+	Key     []byte   // nil: none
+	Value   Value    // bytes, and fields once a format has read them
+	Headers []Header // in order
+	// Time is when the event happened as far as the source knows: a stream
+	// entry's id, else the time it was read. Millisecond precision.
+	Time time.Time
+	// Topic overrides the sink's destination; empty: the sink's own.
+	Topic string
+	// Offset is the record's own place in its shard.
+	Offset Offset
+	// Original is the value as it came from the source, kept for dead letters.
+	Original []byte
+	// Fate says what becomes of the record; Failure why, where Fate is Failed
+	// or DeadLettered.
+	Fate    Fate
+	Failure *Failure
+}
+
+// Fate is what becomes of a record. The zero Fate is to be delivered.
+type Fate uint8
+
+// The fates. read = Deliver + Filtered + Duplicate + Dropped + DeadLettered,
+// once every Failed record has been decided by on_error.
+const (
+	Deliver      Fate = iota // goes to the sink
+	Filtered                 // a filter said no
+	Duplicate                // dedupe has seen it
+	Dropped                  // drop, or on_error: {then: drop}
+	Failed                   // refused by a stage; on_error decides
+	DeadLettered             // goes to the dead letters, in the same transaction
+)
+
+// Failure tells why a record was refused, and by whom.
+type Failure struct {
+	Stage string // "source.format", "transforms[2].filter", "sink"
+	Err   error
+}
+
+// Fail marks the record as refused with err; the engine names the stage and
+// applies on_error. A record that is already decided stays as it is.
+func (r *Record) Fail(err error) {
+	if r.Fate == Deliver {
+		r.Fate = Failed
+		r.Failure = &Failure{Err: err}
+	}
+}
+
+// Batch is an ordered run of records of one shard, with the position after it.
+// One goroutine holds a batch at a time. Batches are reused: nothing of one may
+// be kept after it was settled or given up.
+type Batch struct {
+	Shard   string
+	Records []Record
+	// After is the position after the last record. A batch without records
+	// still moves the position.
+	After Position
+	// Read is how many records came from the source, and Bytes how many bytes
+	// their keys, values and headers hold together. Sources set both.
+	Read  int
+	Bytes int
+	// Arena holds the bytes of the records. Sources and formats that make new
+	// bytes take them from here, so that a batch costs few allocations.
+	Arena Arena
+	// Sink is room for what a sink wants to keep with the batch and reuse.
+	Sink any
+}
+
+// Reset empties the batch for its next use and keeps its memory.
+func (b *Batch) Reset() {
+	clear(b.Records)
+	b.Shard, b.Records, b.After = "", b.Records[:0], Position{}
+	b.Read, b.Bytes = 0, 0
+	b.Arena.Reset()
+}
+
+// Add appends an empty record and returns it. The pointer is valid until the
+// next Add.
+func (b *Batch) Add() *Record {
+	b.Records = append(b.Records, Record{})
+	return &b.Records[len(b.Records)-1]
+}
+
+// Live calls yield for each record that is still to be delivered, in order.
+func (b *Batch) Live(yield func(*Record) bool) {
+	for i := range b.Records {
+		if b.Records[i].Fate == Deliver && !yield(&b.Records[i]) {
+			return
+		}
+	}
+}
