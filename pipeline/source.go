@@ -34,7 +34,7 @@ type OpenRequest struct {
 	KeepsPosition bool
 }
 
-// Reader reads one shard. Wait and Read are called from one goroutine, one
+// Reader reads one shard. Wait, Read and Rewind are called from one goroutine, one
 // after the other; Settle, Tail and Lag may be called beside them. After Close,
 // which may be called while others are blocked and more than once, everything
 // returns an error.
@@ -51,6 +51,10 @@ type Reader interface {
 	// that returned nil, and does not wait for more than the server's answer. It
 	// may find nothing after all. Errors as in Wait; b is then to be thrown away.
 	Read(ctx context.Context, b *Batch, limit Limit) error
+	// Rewind makes Read continue after p, which is not before the last settled
+	// position and not after what was read. It follows or precedes a Wait or Read
+	// of the same goroutine. Errors as in Wait.
+	Rewind(p Position) error
 	// Settle cleans up what is committed, up to p. Calls may skip positions.
 	// Errors: Gap where the source does not hold what was committed.
 	Settle(ctx context.Context, p Position) error
@@ -112,6 +116,11 @@ type LaneID struct {
 // Lane writes batches and commits them with positions. Its methods are called
 // one at a time.
 type Lane interface {
+	// Check tells, before anything is sent, why the sink will never take the
+	// record (too large, say); nil: nothing is known against it. The engine
+	// applies on_error. It is the one method that is called at any time, from
+	// several goroutines.
+	Check(r *Record) error
 	// Write takes the records of b that are to be delivered or dead-lettered, in
 	// order; they, and b, belong to the lane until the next Commit or Close. It
 	// does not wait for acknowledgement.
