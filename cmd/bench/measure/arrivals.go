@@ -1,0 +1,121 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// pollEvery is how often the offsets of a topic are asked for: the error of the
+// times in Arrivals.
+const pollEvery = 10 * time.Millisecond
+
+// Arrivals tells when the records of a topic arrived.
+type Arrivals struct {
+	// First is when the first record was in the log, committed or not: the
+	// mover's work had begun, whatever it did before.
+	First time.Time
+	// Last is when the last record could be read read_committed. Zero: some
+	// cannot be read yet.
+	Last time.Time
+}
+
+// Took is the time from the first record to the last.
+func (a Arrivals) Took() time.Duration { return a.Last.Sub(a.First) }
+
+// WatchArrivals polls an empty topic's offsets until done is closed, and once
+// more after that.
+func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int32, done <-chan struct{}) (Arrivals, error) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var seen Arrivals
+	var before offsets
+	for last := false; !last; {
+		select {
+		case <-tick.C:
+		case <-done:
+			last = true
+		case <-ctx.Done():
+			return seen, ctx.Err()
+		}
+		now, err := k.offsets(ctx, topic, partitions)
+		if err != nil {
+			return seen, err
+		}
+		at := time.Now()
+		if seen.First.IsZero() && now.high > 0 {
+			seen.First = at
+		}
+		if now.stable != before.stable {
+			seen.Last = at
+		}
+		if last && now.stable != now.high {
+			seen.Last = time.Time{}
+		}
+		before = now
+	}
+	return seen, nil
+}
+
+// offsets are sums over the partitions of a topic.
+type offsets struct {
+	high   int64 // what the log holds
+	stable int64 // what a read_committed consumer can read
+}
+
+func (k *Kafka) offsets(ctx context.Context, topic string, partitions int32) (offsets, error) {
+	stable, err := k.endOffsets(ctx, topic, partitions, 1)
+	if err != nil {
+		return offsets{}, err
+	}
+	high, err := k.endOffsets(ctx, topic, partitions, 0)
+	return offsets{high: high, stable: stable}, err
+}
+
+// endOffsets asks without the metadata request that kadm adds each time.
+func (k *Kafka) endOffsets(ctx context.Context, topic string, partitions int32, isolation int8) (int64, error) {
+	request := kmsg.NewPtrListOffsetsRequest()
+	request.IsolationLevel = isolation
+	asked := kmsg.NewListOffsetsRequestTopic()
+	asked.Topic = topic
+	for i := range partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = i, -1
+		asked.Partitions = append(asked.Partitions, p)
+	}
+	request.Topics = append(request.Topics, asked)
+	var sum int64
+	for _, shard := range k.client.RequestSharded(ctx, request) {
+		n, err := sumOf(shard)
+		if err != nil {
+			return 0, fmt.Errorf("offsets of %s: %w", topic, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func sumOf(shard kgo.ResponseShard) (int64, error) {
+	if shard.Err != nil {
+		return 0, shard.Err
+	}
+	response, ok := shard.Resp.(*kmsg.ListOffsetsResponse)
+	if !ok {
+		return 0, errors.New("the broker answered something else")
+	}
+	var sum int64
+	for _, topic := range response.Topics {
+		for _, partition := range topic.Partitions {
+			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+				return 0, err
+			}
+			sum += partition.Offset
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteTable writes the report for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	var out bytes.Buffer
+	r.writeHeader(&out)
+	r.writeRows(&out, "stream", "stream-step")
+	r.writeRows(&out, "list", "list-step")
+	r.writeOthers(&out)
+	r.writeTargets(&out)
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func (r *Report) writeHeader(out *bytes.Buffer) {
+	h := r.Header
+	fmt.Fprintf(out, "%s  %s, %d cores, %d GiB, %s\n", h.Time.UTC().Format(time.RFC3339), h.CPU, h.Cores,
+		h.MemoryBytes>>30, h.Kernel)
+	fmt.Fprintf(out, "Redis %s, Kafka %s, %s, Penstock %s\n", h.Redis, h.Kafka, h.Go, h.Penstock)
+	fmt.Fprintf(out, "events of %d bytes from %d users, 1 shard, %d partitions, compression %s; medians of %d runs of about %.0f s\n",
+		h.EventBytes, h.Users, h.Partitions, h.Compression, h.Runs, h.Seconds)
+}
+
+// writeRows writes the throughput table of one kind of source.
+func (r *Report) writeRows(out *bytes.Buffer, from, base string) {
+	table := newTable(out)
+	headed := false
+	for _, row := range r.Rows {
+		if row.From != from || len(row.Runs) == 0 {
+			continue
+		}
+		if !headed {
+			fmt.Fprintf(table, "\n%s → Kafka\trecords/s\tspread\tby hand = 1\tCPU s per million\tpeak memory\tpromise\tlost/doubled/disordered/corrupt\n", from)
+			headed = true
+		}
+		fmt.Fprintf(table, "%s\t%s\t%.0f %%\t%s\t%.2f\t%s\t%s\t%s\n", row.Title, thousands(row.Rate()), 100*row.Spread(),
+			r.ratio(row, base), row.CPU(), mebibytes(row.PeakRSS()), row.Promise, row.Verdict())
+	}
+	flush(table)
+}
+
+func (r *Report) ratio(row Row, base string) string {
+	other := r.row(base)
+	if other == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g", row.Rate()/other.Rate())
+}
+
+// writeOthers writes what is measured of Penstock alone.
+func (r *Report) writeOthers(out *bytes.Buffer) {
+	if len(r.Latency)+len(r.Memory) == 0 && r.Startup == nil && r.Idle == nil {
+		return
+	}
+	fmt.Fprintln(out, "\nPenstock")
+	for _, l := range r.Latency {
+		fmt.Fprintf(out, "  latency, %s at %d/s to a read_committed consumer: p50 %.1f ms, p99 %.1f ms, max %.0f ms (%d events)\n",
+			l.From, l.Rate, l.P50, l.P99, l.Max, l.N)
+	}
+	for _, m := range r.Memory {
+		fmt.Fprintf(out, "  memory, %s, %s: peak %s, mean %s (%s)\n", m.From, m.Situation,
+			mebibytes(m.PeakRSS), mebibytes(m.MeanRSS), m.Verdict)
+	}
+	if s := r.Startup; s != nil {
+		fmt.Fprintf(out, "  exec to the first XREAD: median %.0f ms, max %.0f ms (%d starts)\n", s.P50, s.Max, s.Starts)
+	}
+	if i := r.Idle; i != nil {
+		fmt.Fprintf(out, "  idle pipeline: %.1f %% of a core over %.0f s\n", i.Percent, i.Seconds)
+	}
+}
+
+func (r *Report) writeTargets(out *bytes.Buffer) {
+	table := newTable(out)
+	fmt.Fprintln(table, "\ntarget\twanted\tfound\t")
+	for _, t := range r.Targets {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Want, t.Got, t.outcome())
+	}
+	flush(table)
+}
+
+func (t Target) outcome() string {
+	switch {
+	case t.Got == "":
+		return "not measured"
+	case t.Met:
+		return "met"
+	}
+	return "NOT MET"
+}
+
+func newTable(out *bytes.Buffer) *tabwriter.Writer {
+	return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+}
+
+// flush writes the table into its buffer, which cannot fail.
+func flush(table *tabwriter.Writer) { _ = table.Flush() }
+
+// thousands writes 412345.6 as 412,346.
+func thousands(n float64) string {
+	digits := strconv.FormatInt(int64(n+0.5), 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func mebibytes(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d MiB", (n+megabyte/2)>>20)
+}
