@@ -76,6 +76,8 @@ type Batch struct {
 	Arena Arena
 	// Sink is room for what a sink wants to keep with the batch and reuse.
 	Sink any
+
+	views *views // the views of the documents; nil: none, or sealed
 }
 
 // Reset empties the batch for its next use and keeps its memory.
@@ -84,6 +86,7 @@ func (b *Batch) Reset() {
 	b.Shard, b.Records, b.After = "", b.Records[:0], Position{}
 	b.Read, b.Bytes = 0, 0
 	b.Arena.Reset()
+	b.returnViews()
 }
 
 // Add appends an empty record and returns it. The pointer is valid until the
