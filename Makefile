@@ -1,0 +1,65 @@
+# make test     every test, on servers that it installs and starts itself
+# make lint     what CI refuses
+# make bench    Penstock beside what people use today
+# make build    bin/penstock
+
+SHELL    := /bin/sh
+CACHE    := $(CURDIR)/.cache
+LIMIT    ?= 15m
+FUZZTIME ?= 10s
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# Packages with tests that need real servers; these files have the build tag e2e.
+E2E = $(shell grep -rl --include='*_test.go' '^//go:build.*e2e' . | xargs -r -n1 dirname | sort -u)
+# The ones that run with -race a second time: connectors against the real servers.
+E2E_RACE = $(filter ./connectors/%,$(E2E))
+
+.PHONY: build test test-unit test-e2e test-race lint bench fuzz servers clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/penstock
+
+test: test-unit test-e2e test-race
+
+# Unit tests, and those on embedded servers.
+test-unit:
+	go test -race -shuffle=on -timeout $(LIMIT) ./...
+
+# End to end, on a real Redis and a real Kafka that are started once for all.
+test-e2e: $(CACHE)/bin/servers
+	$(CACHE)/bin/servers -limit $(LIMIT) go test -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E)
+
+test-race: $(CACHE)/bin/servers
+	$(if $(E2E_RACE),$(CACHE)/bin/servers -limit $(LIMIT) go test -race -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E_RACE))
+
+# Installs redis-server, Java and Apache Kafka where they are missing.
+servers:
+	.ci/install
+
+test-unit: servers
+
+# The go command knows best whether it is up to date.
+.PHONY: $(CACHE)/bin/servers
+$(CACHE)/bin/servers: servers
+	go build -o $@ ./pipeline/pipelinetest/cmd/servers
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run
+
+$(GOLANGCI):
+	GOBIN=$(CACHE)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(CACHE)/bin/golangci-lint $@
+
+bench: servers
+	go run ./cmd/bench
+
+# Each fuzz test for a short while.
+fuzz:
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file func; do \
+		go test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+clean:
+	rm -rf bin $(CACHE)
