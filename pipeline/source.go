@@ -79,6 +79,7 @@ type Transform interface {
 	// Apply works on the records of b that are still to be delivered (see
 	// Batch.Live): changes them in place, sets a Fate, or calls Record.Fail. An
 	// error is about the batch as a whole; it is then given up and comes again.
+	// It returns soon after ctx has ended.
 	Apply(ctx context.Context, b *Batch) error
 }
 
@@ -114,7 +115,7 @@ type LaneID struct {
 }
 
 // Lane writes batches and commits them with positions. Its methods are called
-// one at a time.
+// one at a time, Check and Close excepted.
 type Lane interface {
 	// Check tells, before anything is sent, why the sink will never take the
 	// record (too large, say); nil: nothing is known against it. The engine
@@ -131,8 +132,8 @@ type Lane interface {
 	// taken the lane; *Refused where the sink will not take a record; else the
 	// outcome is unknown.
 	Commit(ctx context.Context, positions map[string]Position) error
-	// Close gives up what is not committed, and waits until nothing of it can
-	// be delivered any more or ctx ends.
+	// Close gives up what is not committed. It may be called while a Commit is
+	// blocked, which then returns an error, and more than once.
 	Close(ctx context.Context) error
 }
 

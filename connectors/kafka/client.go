@@ -1,0 +1,89 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// options gives what every client of the connection needs. Errors: Permanent
+// where a certificate file cannot be used.
+func (c Connection) options() ([]kgo.Opt, error) {
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...),
+		kgo.ClientID("penstock"),
+		kgo.DialTimeout(5 * time.Second),
+		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.RetryBackoffFn(backoff),
+		kgo.DisableClientMetrics(),
+	}
+	if c.TLS != nil {
+		conf, err := c.TLS.config()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(conf))
+	}
+	if c.SASL != nil {
+		opts = append(opts, kgo.SASL(c.SASL.mechanism()))
+	}
+	return opts, nil
+}
+
+// backoff starts small, since the first try after a commit often comes a
+// moment too early, and is capped low, since a broker that is back should be
+// found at once.
+func backoff(tries int) time.Duration {
+	return min(time.Millisecond<<min(tries, 10), 500*time.Millisecond)
+}
+
+func (t *TLS) config() (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CAFile == "" {
+		return conf, nil
+	}
+	pem, err := os.ReadFile(t.CAFile)
+	if err != nil {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Kafka sink cannot be read", Err: err}
+	}
+	conf.RootCAs = x509.NewCertPool()
+	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Kafka sink holds no certificate: " + t.CAFile,
+			Do: "write the path of a PEM file"}
+	}
+	return conf, nil
+}
+
+func (s *SASL) mechanism() sasl.Mechanism {
+	switch s.Mechanism {
+	case "plain":
+		return plain.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsMechanism()
+	case "scram-sha-256":
+		return scram.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsSha256Mechanism()
+	default:
+		return scram.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsSha512Mechanism()
+	}
+}
+
+// codec gives the compression of that name, and none where a broker is too old
+// for it.
+func codec(name string) ([]kgo.CompressionCodec, error) {
+	codecs := map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	}
+	c, ok := codecs[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown compression %q", name)
+	}
+	return []kgo.CompressionCodec{c, kgo.NoCompression()}, nil
+}

@@ -1,0 +1,135 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// breath is the pause after a commit: the broker answers a produce that comes
+// while it writes the markers of the last transaction with
+// CONCURRENT_TRANSACTIONS, and trying again costs more than waiting.
+const breath = time.Millisecond
+
+// Lane is one transactional producer. It is a pipeline.Lane; Sink.Open makes it.
+type Lane struct {
+	sink      *Sink
+	id        pipeline.LaneID
+	client    *kgo.Client
+	limits    *limits
+	now       pipeline.Clock
+	partition int32 // of the positions
+	// writePartitions is the number of partitions to write down with the claim;
+	// 0: it stands already.
+	writePartitions int
+	claimed         time.Time // when this lane claimed, to know its own claim again
+
+	inTransaction bool // a transaction has begun
+	ready         time.Time
+	// failed is the first refusal since the transaction began.
+	failed atomic.Pointer[failure]
+}
+
+var _ pipeline.Lane = (*Lane)(nil)
+
+// failure is what a promise came back with.
+type failure struct {
+	record *kgo.Record
+	err    error
+}
+
+// begin opens a transaction, where none is open.
+func (l *Lane) begin(ctx context.Context) error {
+	if l.inTransaction {
+		return nil
+	}
+	if pause := time.Until(l.ready); pause > 0 && !wait(ctx, pause) {
+		return ctx.Err()
+	}
+	if err := l.client.BeginTransaction(); err != nil {
+		return err
+	}
+	l.failed.Store(nil)
+	l.inTransaction = true
+	return nil
+}
+
+// produce hands a record to the client. It does not wait.
+func (l *Lane) produce(ctx context.Context, r *kgo.Record) { l.client.Produce(ctx, r, l.promise) }
+
+// promise keeps the first refusal of a transaction.
+func (l *Lane) promise(r *kgo.Record, err error) {
+	if err != nil {
+		l.failed.CompareAndSwap(nil, &failure{r, err})
+	}
+}
+
+// end flushes and commits. Nothing is committed unless every record was taken:
+// the client would commit what succeeded.
+func (l *Lane) end(ctx context.Context) error {
+	flush, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
+	defer cancel()
+	if err := l.client.Flush(flush); err != nil {
+		return &pipeline.Error{Class: pipeline.Unreachable,
+			What: fmt.Sprintf("Kafka took no records for %v", l.sink.settings.Transaction), Err: err}
+	}
+	if f := l.failed.Load(); f != nil {
+		return l.refused(f)
+	}
+	// A commit under way is never cancelled: its outcome would be unknown for
+	// no reason. Close ends it, if it must be.
+	if err := l.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
+	}
+	l.inTransaction = false
+	l.ready = time.Now().Add(breath)
+	return nil
+}
+
+// refused tells whether a record, or something that passes, made a produce
+// fail.
+func (l *Lane) refused(f *failure) error {
+	if !isRecordsFault(f.err) {
+		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.record.Topic, Err: f.err}
+	}
+	if b, ok := f.record.Context.Value(batchKey{}).(*pipeline.Batch); ok {
+		return &pipeline.Refused{Shard: b.Shard, Offset: b.Sink.(*written).offset(f.record), Err: f.err}
+	}
+	return f.err
+}
+
+// Commit delivers what was written, with the positions, in one transaction.
+func (l *Lane) Commit(ctx context.Context, positions map[string]pipeline.Position) error {
+	if err := l.begin(ctx); err != nil {
+		return err
+	}
+	now := l.now()
+	for shard, p := range positions {
+		l.produce(ctx, positionRecord(l.id, l.partition, shard, p, now))
+	}
+	return l.end(ctx)
+}
+
+// Close drops what is not committed. The broker aborts an open transaction
+// when the lane's next owner fences this one, or by the transaction's time-out.
+func (l *Lane) Close(ctx context.Context) error {
+	if l.inTransaction {
+		abort, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err := l.client.AbortBufferedRecords(abort)
+		if err == nil {
+			err = l.client.EndTransaction(abort, kgo.TryAbort)
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			l.sink.log.Debug("an abandoned transaction was not aborted; the broker does it", "err", err)
+		}
+	}
+	l.client.Close()
+	return nil
+}

@@ -1,0 +1,215 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+const (
+	// pingPatience is how long a cluster may take to answer at all.
+	pingPatience = 5 * time.Second
+	// openPatience is how long the whole opening may take: a coordinator that
+	// has just moved loads its log first.
+	openPatience = 45 * time.Second
+	// rivalPatience is how long a rival that has fenced this producer, and not
+	// claimed the lane yet, is given to do so.
+	rivalPatience = time.Second
+)
+
+// Sink delivers to Kafka exactly once. It is a pipeline.Sink.
+type Sink struct {
+	settings   SinkSettings
+	deadLetter string // topic; empty: none
+	log        *slog.Logger
+	clock      pipeline.Clock
+	opts       []kgo.Opt
+
+	mu     sync.Mutex
+	claims map[int]claim // the own claim of each lane, as it came back
+}
+
+var _ pipeline.Sink = (*Sink)(nil)
+
+// NewSink makes a sink; deadLetter is the topic for dead letters, empty where
+// the pipeline has none. It connects to nobody. Errors: Permanent, of files and
+// settings.
+func NewSink(s SinkSettings, deadLetter string, log *slog.Logger) (*Sink, error) {
+	opts, err := s.options()
+	if err != nil {
+		return nil, err
+	}
+	codecs, err := codec(s.Compression)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
+		kgo.ProducerBatchCompression(codecs...),
+		kgo.RecordPartitioner(partitioner{positions: kgo.ManualPartitioner(), records: kgo.StickyKeyPartitioner(nil)}),
+		kgo.TransactionTimeout(s.Transaction),
+		kgo.ConcurrentTransactionsBackoff(time.Millisecond),
+		kgo.UnknownTopicRetries(-1),
+		// The engine bounds what is under way, in batches and bytes; blocking
+		// here as well would hold the lane's turn.
+		kgo.MaxBufferedRecords(1<<22),
+	)
+	return &Sink{settings: s, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}}, nil
+}
+
+// Close does nothing: lanes own their connections.
+func (s *Sink) Close() error { return nil }
+
+// Open takes the lane, in the steps of the protocol:
+//
+//  1. fence: a producer with the lane's transactional id runs InitProducerId,
+//     which aborts what an earlier owner has open and makes it unable to commit;
+//  2. claim: a transaction of its own says who owns the lane now;
+//  3. read the positions, read_committed, until the own claim comes back:
+//     whatever an earlier owner committed lies before it.
+//
+// A lane that this sink has owned before is opened again only after the claims
+// have been read: where another instance claimed it meanwhile, the error is
+// Fenced, and nobody is fenced in turn.
+func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	limits := &limits{}
+	client, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
+		kgo.TransactionalID(fmt.Sprintf("penstock.%s.%d", id.Pipeline, id.Lane)),
+		kgo.ProducerBatchMaxBytesFn(limits.batchBytes))...)
+	if err != nil {
+		return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "the Kafka client refuses its settings", Err: err}
+	}
+	l := &Lane{sink: s, id: id, client: client, limits: limits, now: s.clock}
+	positions, err := l.open(ctx)
+	if err != nil {
+		client.Close()
+		return nil, nil, s.opening(err)
+	}
+	return l, positions, nil
+}
+
+// opening gives an error of Open its class: what is not classed already can
+// only be waited for.
+func (s *Sink) opening(err error) error {
+	if pipeline.ClassOf(err) != pipeline.Retryable {
+		return err
+	}
+	return &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Kafka at %v cannot be used", s.settings.Brokers), Err: err}
+}
+
+// open prepares the topics, fences, claims and reads.
+func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
+	ping, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	if err := l.client.Ping(ping); err != nil {
+		return nil, err
+	}
+	n, err := l.prepareTopics(ctx, kadm.NewClient(l.client))
+	if err != nil {
+		return nil, err
+	}
+	l.partition = partitionOf(l.id.Pipeline, n)
+	if err := l.checkRival(ctx); err != nil {
+		return nil, err
+	}
+	if _, _, err := l.client.ProducerID(ctx); err != nil {
+		return nil, producerRefused(err)
+	}
+	if err := l.checkPartitions(ctx, n); err != nil {
+		return nil, err
+	}
+	if err := l.claim(ctx); err != nil {
+		return nil, err
+	}
+	positions, own, err := l.readPositions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.sink.mu.Lock()
+	l.sink.claims[l.id.Lane] = own
+	l.sink.mu.Unlock()
+	return positions, nil
+}
+
+// claim commits who owns the lane, and the number of partitions where nobody
+// has written it down yet.
+func (l *Lane) claim(ctx context.Context) error {
+	if err := l.begin(ctx); err != nil {
+		return err
+	}
+	l.claimed = l.now().UTC()
+	l.produce(ctx, stored(l.partition, claimKey(l.id), storedClaim{
+		Version: version, Instance: l.id.Instance, Lanes: l.id.Lanes, Time: l.claimed,
+	}))
+	if l.writePartitions > 0 {
+		l.produce(ctx, stored(0, partitionsKey, storedPartitions{Version: version, Partitions: l.writePartitions}))
+	}
+	return l.end(ctx)
+}
+
+// checkRival returns Fenced where another instance has claimed the lane since
+// this one did. A producer can be fenced by a rival that has not claimed yet,
+// or by nobody: Kafka forgets a silent producer. So it looks twice.
+func (l *Lane) checkRival(ctx context.Context) error {
+	l.sink.mu.Lock()
+	own, owned := l.sink.claims[l.id.Lane]
+	l.sink.mu.Unlock()
+	if !owned {
+		return nil
+	}
+	for try := range 2 {
+		if try > 0 && !wait(ctx, rivalPatience) {
+			return ctx.Err()
+		}
+		newest, err := l.newestClaim(ctx)
+		if err != nil {
+			return err
+		}
+		if newest.instance != "" && newest.instance != own.instance {
+			return &pipeline.Error{Class: pipeline.Fenced,
+				What: fmt.Sprintf("pipeline %s was taken over by %s at %s", l.id.Pipeline, newest.instance, newest.time.Format(time.RFC3339)),
+				Do:   "stop one of the two; a pipeline has one active instance"}
+		}
+	}
+	return nil
+}
+
+// producerRefused tells what a failed InitProducerId means.
+func producerRefused(err error) error {
+	if isDenied(err) {
+		return &pipeline.Error{Class: pipeline.Unreachable, What: "Kafka does not let this user write transactions", Err: err,
+			Do: "allow Write and Describe on TransactionalId penstock.*"}
+	}
+	return err
+}
+
+// wait sleeps, and is false where ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// partitioner sends positions where they belong, and records by their key as
+// Java's default partitioner does.
+type partitioner struct{ positions, records kgo.Partitioner }
+
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	if topic == positionsTopic {
+		return p.positions.ForTopic(topic)
+	}
+	return p.records.ForTopic(topic)
+}

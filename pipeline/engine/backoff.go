@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	backoffFirst = 50 * time.Millisecond
+	backoffCap   = 2 * time.Second
+	// backoffForgets is how long something must go well to start small again.
+	backoffForgets = 10 * time.Second
+)
+
+// backoff doubles from try to try, up to a cap, with a little chance in it.
+type backoff struct{ last time.Duration }
+
+func newBackoff() backoff { return backoff{} }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, backoffFirst), backoffCap)
+	return b.last + rand.N(b.last/4) //nolint:gosec // chance, not secrecy
+}
+
+// sleep is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

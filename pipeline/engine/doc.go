@@ -1,0 +1,25 @@
+// Package engine runs one pipeline: it reads batches of records, carries them
+// through the transforms by a Watermill router, writes them to the sink's lane
+// in the source's order, commits them with their positions, and settles.
+//
+// # The one loop
+//
+//	shard.run        reads batches and sends each as one Watermill message
+//	                 (bounded by the window, in batches and in bytes)
+//	middleware       recovers, applies the stages, decides what they refused
+//	shard.Publish    waits for the batch's ticket, then writes to the lane
+//	commitLoop       ends the transaction: at once when idle, by age, by size
+//	settleLoop       lets the source clean up what is committed
+//
+// Watermill starts a goroutine a message, so batches are transformed in
+// parallel; a ticket brings them back into order, one sequence a shard. A failed
+// batch is carried on like any other, so that its ticket comes.
+//
+// # Failures
+//
+// A batch that fails gives up its shard's generation: every later ticket of it
+// is refused, the reader rewinds to what was last written, and a new generation
+// begins. Other shards do not notice. A lane that fails ends the session:
+// everything is closed, and opened again from the positions that the sink has.
+// Both wait between tries, longer each time, and say so in the State.
+package engine

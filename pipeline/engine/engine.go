@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Policy is what becomes of a record that a stage refuses.
+type Policy uint8
+
+// The policies. Halt is the default: nothing is lost without a word.
+const (
+	Halt Policy = iota
+	Drop
+	DeadLetter
+)
+
+// Stage is one step between source and sink: a format or a transform.
+type Stage struct {
+	Name      string // "source.format", "transforms[2].filter"
+	Transform pipeline.Transform
+	OnError   Policy
+}
+
+// Config is what a pipeline needs to run. Every field is needed unless it says
+// otherwise.
+type Config struct {
+	Name     string
+	Instance string // names this process to people and rivals; unique a start
+	Source   pipeline.Source
+	Stages   []Stage // in order; none: records go through as they came
+	Sink     pipeline.Sink
+	// SourceKeepsPosition: the sink stores no positions, the source does.
+	SourceKeepsPosition bool
+	OnSinkError         Policy
+	Batch               pipeline.Limit // of one batch
+	Window              Window         // of what is between Read and Commit
+	CommitEvery         time.Duration  // the longest a busy transaction is open
+	CommitRecords       int            // the largest transaction
+	UntilDrained        bool           // end when each shard is committed to the tail it had at start
+	Patience            time.Duration  // how long UntilDrained waits for a server; 0: for ever
+	Shutdown            time.Duration  // how long a stop may settle what is under way
+	Log                 *slog.Logger
+	// At, where it is not nil, is told each step of the protocol. Tests kill the
+	// process there.
+	At func(Point)
+}
+
+// Point is a step of the protocol.
+type Point string
+
+// The points, in the order a batch meets them.
+const (
+	Opened     Point = "opened"     // lane and shards are open, nothing was read
+	Read       Point = "read"       // a batch was read
+	Written    Point = "written"    // a transaction holds it
+	Committing Point = "committing" // the commit is under way
+	Committed  Point = "committed"  // it is committed, and not cleaned up
+	Settled    Point = "settled"    // it is cleaned up
+)
+
+// Engine runs one pipeline.
+type Engine struct {
+	cfg       Config
+	state     *state
+	stats     *Stats
+	isolation isolation
+}
+
+// New makes an engine. It starts nothing; Run does.
+func New(cfg Config) *Engine {
+	return &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}}
+}
+
+// Stats gives the counters. They are valid before, during and after Run.
+func (e *Engine) Stats() *Stats { return e.stats }
+
+// State gives what the pipeline is doing.
+func (e *Engine) State() State { return e.state.get() }
+
+// Run moves records until ctx ends (then it stops reading, settles what is
+// under way and returns nil), the sources are at their end or, with
+// UntilDrained, drained. What passes is waited for; errors are of class
+// Permanent (a record halts the pipeline, a setting is impossible), Gap, Fenced,
+// or Unreachable when the patience is over or a stop could not settle in time
+// (nothing is lost then: it comes again). The caller closes source and sink.
+func (e *Engine) Run(ctx context.Context) error {
+	backoff := newBackoff()
+	for {
+		started := time.Now()
+		err := e.session(ctx)
+		if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			e.state.stop(nil)
+			return nil
+		}
+		if refused, ok := errors.AsType[*pipeline.Refused](err); ok {
+			e.isolation.refused(refused)
+		}
+		if final(err) {
+			e.state.stop(err)
+			return err
+		}
+		if time.Since(started) > backoffForgets {
+			backoff = newBackoff()
+		}
+		e.state.trouble(laneTrouble, err)
+		if over := e.patienceOver(); over != nil {
+			e.state.stop(over)
+			return over
+		}
+		if !sleep(ctx, backoff.next()) {
+			e.state.stop(nil)
+			return nil
+		}
+	}
+}
+
+// final tells whether waiting cannot help.
+func final(err error) bool {
+	if _, ok := errors.AsType[*outOfPatience](err); ok {
+		return true
+	}
+	switch pipeline.ClassOf(err) {
+	case pipeline.Permanent, pipeline.Gap, pipeline.Fenced:
+		return true
+	default:
+		return false
+	}
+}
+
+// outOfPatience ends a run that waits too long for a server.
+type outOfPatience struct{ what string }
+
+func (o *outOfPatience) Error() string { return o.what }
+
+// Unwrap gives the error its class.
+func (o *outOfPatience) Unwrap() error {
+	return &pipeline.Error{Class: pipeline.Unreachable, What: o.what}
+}
+
+// patienceOver gives the error to end with, when a server has been away for
+// longer than the patience of UntilDrained.
+func (e *Engine) patienceOver() error {
+	if !e.cfg.UntilDrained || e.cfg.Patience == 0 {
+		return nil
+	}
+	since, reason, away := e.state.unreachableSince()
+	if !away || time.Since(since) < e.cfg.Patience {
+		return nil
+	}
+	return &outOfPatience{"pipeline " + e.cfg.Name + " waited " + e.cfg.Patience.String() + " (--patience) in vain: " + reason}
+}
+
+func (e *Engine) at(p Point) {
+	if e.cfg.At != nil {
+		e.cfg.At(p)
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// shard carries one shard of the source through the router: it is the
+// subscriber of the shard's handler, and its publisher.
+type shard struct {
+	session *session
+	name    string
+	reader  pipeline.Reader
+	tail    *pipeline.Position // UntilDrained ends there; nil: it does not wait for this shard
+	out     chan *message.Message
+
+	// written is the position after the last batch that a transaction holds. The
+	// batch whose ticket is up sets it; the reading goroutine reads it when no
+	// batch is under way.
+	written pipeline.Position
+	// settled is the last position that was cleaned up; the settle loop's.
+	settled pipeline.Position
+}
+
+var (
+	_ message.Subscriber = (*shard)(nil)
+	_ message.Publisher  = (*shard)(nil)
+)
+
+// Subscribe gives the messages of the shard, a batch each. The channel closes
+// when reading ends.
+func (sh *shard) Subscribe(context.Context, string) (<-chan *message.Message, error) {
+	return sh.out, nil
+}
+
+// Close does nothing: the session closes the reader, and the router closes a
+// handler's publisher while batches are still under way.
+func (sh *shard) Close() error { return nil }
+
+// run reads, generation after generation, until the session stops reading or
+// the shard is at its end. What cannot pass halts the session.
+func (sh *shard) run() {
+	defer close(sh.out)
+	backoff := newBackoff()
+	for {
+		err := sh.generation(&backoff)
+		switch {
+		case sh.session.reading.Err() != nil:
+			return
+		case errors.Is(err, io.EOF):
+			sh.session.ended.Add(1)
+			wake(sh.session.end)
+			return
+		case final(err):
+			sh.session.halt(err)
+			return
+		}
+		sh.session.engine.state.trouble(sh.name, err)
+		if !sleep(sh.session.reading, backoff.next()) {
+			return
+		}
+		if err := sh.reader.Rewind(sh.written); err != nil {
+			sh.session.fail(err)
+			return
+		}
+	}
+}
+
+// generation reads until a batch fails or reading ends, and returns when
+// nothing of the generation is under way any more.
+func (sh *shard) generation(backoff *backoff) error {
+	s := sh.session
+	g := newGeneration(s.ctx, s.engine.orderedPlaces())
+	reading, stop := context.WithCancel(g.ctx)
+	defer context.AfterFunc(s.reading, stop)()
+	defer stop()
+	var underWay sync.WaitGroup
+	err := sh.read(reading, g, &underWay, backoff)
+	underWay.Wait()
+	failed := context.Cause(g.ctx)
+	g.fail(nil)
+	if failed == nil {
+		return err
+	}
+	for _, stage := range s.engine.cfg.Stages {
+		if o, ok := stage.Transform.(pipeline.Ordered); ok {
+			o.GivenUp(sh.name)
+		}
+	}
+	return failed
+}
+
+// read sends batch after batch. A server that does not answer is waited for
+// here: nothing of what was read before is at fault.
+func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGroup, backoff *backoff) error {
+	s := sh.session
+	for {
+		c, err := sh.next(ctx)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || errors.Is(err, io.EOF) || final(err):
+			return err
+		default:
+			s.engine.state.trouble(sh.name, err)
+			if !sleep(ctx, backoff.next()) {
+				return ctx.Err()
+			}
+			continue
+		}
+		s.engine.state.well(sh.name)
+		*backoff = newBackoff()
+		if c == nil {
+			continue
+		}
+		c.gen, c.tickets, c.done = g, g.tickets(), underWay
+		underWay.Add(1)
+		s.underWay.Add(1)
+		s.engine.at(Read)
+		sh.out <- c.message() // the router takes it at once, and always
+	}
+}
+
+// next waits for the next batch and reads it; nil: there was nothing after all.
+func (sh *shard) next(ctx context.Context) (*carried, error) {
+	s := sh.session
+	if err := sh.reader.Wait(ctx); err != nil {
+		return nil, err
+	}
+	limit := pipeline.Limit{Records: s.engine.isolation.records(), Bytes: s.engine.cfg.Batch.Bytes}
+	c, err := s.window.take(ctx, limit.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	c.batch.Shard = sh.name
+	if err := sh.reader.Read(ctx, c.batch, limit); err != nil {
+		s.window.give(c)
+		return nil, err
+	}
+	if c.batch.After == (pipeline.Position{}) {
+		s.window.give(c)
+		return nil, nil
+	}
+	for i := range c.batch.Records {
+		r := &c.batch.Records[i]
+		r.Original = r.Value.Raw()
+	}
+	s.window.shrink(c)
+	c.full = c.batch.Read >= limit.Records || c.batch.Bytes >= limit.Bytes
+	return c, nil
+}
+
+// Publish takes a batch that has been through the stages, waits for its ticket
+// and writes it to the lane. A batch that failed, or comes after one that did,
+// is given up. It never returns an error: the router would log the message.
+func (sh *shard) Publish(_ string, messages ...*message.Message) error {
+	for _, msg := range messages {
+		sh.publish(carriedIn(msg))
+	}
+	return nil
+}
+
+func (sh *shard) publish(c *carried) {
+	s := sh.session
+	defer c.done.Done()
+	ticket := c.tickets[len(c.tickets)-1]
+	refused := !ticket.wait(c.gen.ctx)
+	if refused || c.err != nil {
+		if !refused {
+			c.gen.fail(c.err)
+		}
+		s.underWay.Add(-1)
+		s.window.give(c)
+		return
+	}
+	after := c.batch.After
+	if err := s.write(c); err != nil {
+		c.gen.fail(err)
+		s.fail(fmt.Errorf("shard %s: %w", sh.name, err))
+		return
+	}
+	sh.written = after
+	ticket.pass()
+}

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// passOn is the router's handler: the work is done by the middlewares around it.
+func passOn(msg *message.Message) ([]*message.Message, error) { return message.Messages{msg}, nil }
+
+// middlewares gives the handler's middlewares, outermost first: one that turns
+// every failure into a failed batch, one a stage, and the sink's own check.
+func (s *session) middlewares() []message.HandlerMiddleware {
+	out := []message.HandlerMiddleware{s.failedBatch}
+	place := 0
+	for _, stage := range s.engine.cfg.Stages {
+		_, ordered := stage.Transform.(pipeline.Ordered)
+		if ordered {
+			out = append(out, s.orderedStage(stage, place))
+			place++
+		} else {
+			out = append(out, s.stage(stage))
+		}
+	}
+	return append(out, s.sinkCheck)
+}
+
+// orderedPlaces counts the places of a batch's tickets: the ordered stages and
+// the lane.
+func (e *Engine) orderedPlaces() int {
+	n := 1
+	for _, stage := range e.cfg.Stages {
+		if _, ordered := stage.Transform.(pipeline.Ordered); ordered {
+			n++
+		}
+	}
+	return n
+}
+
+// failedBatch carries a failed batch on: the router would nack it without a
+// call to Publish, and the ticket would never come.
+func (s *session) failedBatch(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) (out []*message.Message, err error) {
+		c := carriedIn(msg)
+		defer func() {
+			if p := recover(); p != nil {
+				s.engine.cfg.Log.Error("a transform panicked", "pipeline", s.engine.cfg.Name, "shard", c.batch.Shard, "stack", string(debug.Stack()))
+				c.err = &pipeline.Error{Class: pipeline.Retryable,
+					What: fmt.Sprintf("a transform panicked on shard %s (%T)", c.batch.Shard, p), Do: "the log has the stack; please report it"}
+			}
+			out, err = message.Messages{msg}, nil
+		}()
+		_, c.err = next(msg)
+		return nil, nil
+	}
+}
+
+// stage applies one transform and decides about the records it refused.
+func (s *session) stage(stage Stage) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			c := carriedIn(msg)
+			if err := stage.apply(c); err != nil {
+				return nil, err
+			}
+			return next(msg)
+		}
+	}
+}
+
+// orderedStage is a stage that takes the batches of a shard in order.
+func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			c := carriedIn(msg)
+			if !c.tickets[place].wait(c.gen.ctx) {
+				return nil, c.gen.ctx.Err()
+			}
+			if err := stage.apply(c); err != nil {
+				return nil, err
+			}
+			c.tickets[place].pass()
+			return next(msg)
+		}
+	}
+}
+
+func (st Stage) apply(c *carried) error {
+	if err := st.Transform.Apply(c.gen.ctx, c.batch); err != nil {
+		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
+	}
+	return decide(c.batch, st.Name, st.OnError)
+}
+
+// sinkCheck refuses what the sink will never take.
+func (s *session) sinkCheck(next message.HandlerFunc) message.HandlerFunc {
+	const name = "sink"
+	return func(msg *message.Message) ([]*message.Message, error) {
+		c := carriedIn(msg)
+		searching := s.engine.isolation.active()
+		for r := range c.batch.Live {
+			if err := s.lane.Check(r); err != nil {
+				r.Fail(err)
+			} else if searching {
+				if err := s.engine.isolation.condemned(c.batch.Shard, r.Offset); err != nil {
+					r.Fail(err)
+				}
+			}
+		}
+		if err := decide(c.batch, name, s.engine.cfg.OnSinkError); err != nil {
+			return nil, err
+		}
+		return next(msg)
+	}
+}
+
+// decide gives each refused record the fate that on_error says.
+func decide(b *pipeline.Batch, stage string, policy Policy) error {
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Fate != pipeline.Failed {
+			continue
+		}
+		r.Failure.Stage = stage
+		switch policy {
+		case Drop:
+			r.Fate = pipeline.Dropped
+		case DeadLetter:
+			r.Fate = pipeline.DeadLettered
+		default:
+			return &pipeline.Error{Class: pipeline.Permanent,
+				What: fmt.Sprintf("%s refused the record at shard %s, position %s", stage, b.Shard, r.Offset), Err: r.Failure.Err,
+				Do: "mend the record or the pipeline, or say on_error: {then: dead_letter} or {then: drop}"}
+		}
+	}
+	return nil
+}

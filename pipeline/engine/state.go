@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// StateName is what a pipeline is doing, in one word.
+type StateName string
+
+// The states.
+const (
+	Starting StateName = "starting"
+	Running  StateName = "running"
+	Degraded StateName = "degraded" // waits for something, and goes on by itself
+	Failed   StateName = "failed"   // has ended with an error
+	Stopped  StateName = "stopped"  // has ended as it was told to
+)
+
+// State is what a pipeline is doing, since when, and why.
+type State struct {
+	Name   StateName
+	Reason string // empty where there is nothing to say
+	Since  time.Time
+}
+
+// What can be in trouble beside a shard.
+const (
+	laneTrouble   = "\x00lane"
+	sourceTrouble = "\x00source"
+	settleTrouble = "\x00settle:"
+)
+
+// state is the State with the troubles it comes from. A trouble is logged when
+// it begins and when it is over. Safe for concurrent use.
+type state struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	current  State
+	troubles map[string]trouble
+}
+
+type trouble struct {
+	since  time.Time
+	reason string
+	class  pipeline.Class
+}
+
+func newState(log *slog.Logger) *state {
+	return &state{log: log, troubles: map[string]trouble{}, current: State{Name: Starting, Since: time.Now()}}
+}
+
+func (s *state) get() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// trouble says that something does not go on, and why.
+func (s *state) trouble(of string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.troubles[of]
+	if !known {
+		t.since = time.Now()
+	}
+	fresh := t.reason != err.Error()
+	t.reason, t.class = err.Error(), pipeline.ClassOf(err)
+	s.troubles[of] = t
+	s.derive()
+	if fresh {
+		s.log.Warn("degraded: waiting, and trying again", "reason", t.reason)
+	}
+}
+
+// well says that something goes on.
+func (s *state) well(of string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.troubles[of]
+	if !known && s.current.Name != Starting {
+		return
+	}
+	delete(s.troubles, of)
+	s.derive()
+	if known {
+		s.log.Info("going on", "after", time.Since(t.since).Round(time.Millisecond), "was", t.reason)
+	}
+}
+
+// derive makes the current state from the troubles: the oldest one is its
+// reason.
+func (s *state) derive() {
+	next := State{Name: Running, Since: time.Now()}
+	for _, t := range s.troubles {
+		if next.Name != Degraded || t.since.Before(next.Since) {
+			next = State{Name: Degraded, Reason: t.reason, Since: t.since}
+		}
+	}
+	if next.Name == s.current.Name && next.Name == Running {
+		return
+	}
+	s.current = next
+}
+
+// stop says that the pipeline has ended; nil: as it was told to.
+func (s *state) stop(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = State{Name: Stopped, Since: time.Now()}
+	if err != nil {
+		s.current.Name, s.current.Reason = Failed, err.Error()
+	}
+}
+
+// unreachableSince gives when the oldest trouble with a server that does not
+// answer began, false where there is none.
+func (s *state) unreachableSince() (time.Time, string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var oldest trouble
+	for _, t := range s.troubles {
+		if t.class == pipeline.Unreachable && (oldest.reason == "" || t.since.Before(oldest.since)) {
+			oldest = t
+		}
+	}
+	return oldest.since, oldest.reason, oldest.reason != ""
+}

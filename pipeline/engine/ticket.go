@@ -1,0 +1,54 @@
+package engine
+
+import "context"
+
+// A generation is one run of a shard's reader without a failure. Its context
+// ends with the first failure; tickets that wait are refused then.
+type generation struct {
+	ctx  context.Context
+	fail context.CancelCauseFunc
+	// last is, for each place where order matters, the channel that the newest
+	// batch will close when it has passed.
+	last []chan struct{}
+}
+
+// newGeneration begins a generation with so many ordered places.
+func newGeneration(ctx context.Context, places int) *generation {
+	g := &generation{last: make([]chan struct{}, places)}
+	g.ctx, g.fail = context.WithCancelCause(ctx)
+	for i := range g.last {
+		g.last[i] = make(chan struct{})
+		close(g.last[i])
+	}
+	return g
+}
+
+// ticket is the turn of one batch at one place.
+type ticket struct {
+	turn   <-chan struct{}
+	passed chan struct{}
+}
+
+// tickets gives the next batch its turns. Only the reading goroutine calls it.
+func (g *generation) tickets() []ticket {
+	out := make([]ticket, len(g.last))
+	for i := range out {
+		out[i] = ticket{turn: g.last[i], passed: make(chan struct{})}
+		g.last[i] = out[i].passed
+	}
+	return out
+}
+
+// wait returns true when all earlier batches have passed, false when the
+// generation has ended.
+func (t ticket) wait(ctx context.Context) bool {
+	select {
+	case <-t.turn:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pass lets the next batch in.
+func (t ticket) pass() { close(t.passed) }
