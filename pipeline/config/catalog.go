@@ -1,0 +1,100 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Catalog lists the components that files may name, in the order in which the
+// reference shows them.
+type Catalog struct {
+	Sources    []Component
+	Transforms []Component
+	Formats    []Component
+	Sinks      []Component
+	// CheckExpression compiles an expression, to find its mistakes. condition is
+	// true where the result has to be true or false. nil: nothing is checked.
+	CheckExpression func(e pipeline.Expression, condition bool) ExpressionCheck
+}
+
+// Component is a source, transform, format or sink as a file names it.
+type Component struct {
+	Name    string
+	Doc     string // a first line that can stand alone, then paragraphs
+	Example string // YAML, as it would stand in a file
+	// Settings makes a pointer to a new struct of settings (see the package's
+	// comment for its tags). nil: the component has no settings.
+	Settings func() any
+	// Best is the strongest guarantee a source or sink can keep.
+	Best pipeline.Delivery
+	// Fields says, of settings that were made by Settings and decoded without
+	// mistake, whether the values that leave the component have fields. A source
+	// for which it is true takes no format. nil: they have none, or, for a
+	// transform, those they had.
+	Fields func(settings any) bool
+}
+
+// ExpressionCheck is what CheckExpression finds.
+type ExpressionCheck struct {
+	Problems []ExpressionProblem
+	// Field is the first field of the value that the expression reads, as it
+	// stands there ("value.action"), and At its place. Empty: none.
+	Field string
+	At    ExpressionPlace
+}
+
+// ExpressionProblem is a mistake in an expression.
+type ExpressionProblem struct {
+	At   ExpressionPlace
+	What string // what is wrong
+	Do   string // what to write; may be empty
+}
+
+// ExpressionPlace is a place inside an expression. Both count from 1, columns in
+// characters (not bytes).
+type ExpressionPlace struct {
+	Line, Col int
+}
+
+// kind is one of the four lists of a catalog, by its name in messages.
+type kind string
+
+const (
+	sources    kind = "source"
+	transforms kind = "transform"
+	formats    kind = "format"
+	sinks      kind = "sink"
+)
+
+func kinds() []kind { return []kind{sources, transforms, formats, sinks} }
+
+func (c *Catalog) list(k kind) []Component {
+	switch k {
+	case sources:
+		return c.Sources
+	case transforms:
+		return c.Transforms
+	case formats:
+		return c.Formats
+	default:
+		return c.Sinks
+	}
+}
+
+func (c *Catalog) find(k kind, name string) (Component, bool) {
+	list := c.list(k)
+	i := slices.IndexFunc(list, func(c Component) bool { return c.Name == name })
+	if i < 0 {
+		return Component{}, false
+	}
+	return list[i], true
+}
+
+func (c *Catalog) names(k kind) []string {
+	var names []string
+	for _, component := range c.list(k) {
+		names = append(names, component.Name)
+	}
+	return names
+}

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// field is one setting, as the tags of its struct field describe it.
+type field struct {
+	name       string // empty: whole, scalar without a name, component
+	index      []int
+	typ        reflect.Type
+	doc        string
+	def        string
+	hasDefault bool
+	required   bool
+	enum       []string
+	min        string
+	example    string
+	condition  bool
+	path       bool
+	of         kind
+}
+
+// shape is what a struct takes.
+type shape struct {
+	fields    []field // by name, in order
+	whole     *field
+	scalar    *field
+	component *field // a Use whose component is named by a key among the fields
+}
+
+var (
+	typeDuration   = reflect.TypeFor[time.Duration]()
+	typeSize       = reflect.TypeFor[pipeline.Size]()
+	typeSecret     = reflect.TypeFor[pipeline.Secret]()
+	typeExpression = reflect.TypeFor[pipeline.Expression]()
+	typeDelivery   = reflect.TypeFor[pipeline.Delivery]()
+	typeUse        = reflect.TypeFor[Use]()
+	typeTest       = reflect.TypeFor[Test]()
+)
+
+// shapeOf reads the tags of a struct.
+func shapeOf(t reflect.Type) shape {
+	var s shape
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag, ok := sf.Tag.Lookup("yaml")
+		if !ok || tag == "-" || !sf.IsExported() {
+			continue
+		}
+		name, role, _ := strings.Cut(tag, ",")
+		f := newField(sf, name)
+		switch role {
+		case "inline":
+			s.inline(i, shapeOf(sf.Type))
+			continue
+		case "whole":
+			s.whole = &f
+		case "scalar":
+			s.scalar = &f
+		case "component":
+			s.component = &f
+		}
+		if name != "" {
+			s.fields = append(s.fields, f)
+		}
+	}
+	return s
+}
+
+func (s *shape) inline(i int, inner shape) {
+	for _, f := range inner.fields {
+		f.index = append([]int{i}, f.index...)
+		s.fields = append(s.fields, f)
+	}
+}
+
+func newField(sf reflect.StructField, name string) field {
+	f := field{
+		name: name, index: sf.Index, typ: sf.Type,
+		doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"), min: sf.Tag.Get("min"),
+		required:  sf.Tag.Get("required") == "true",
+		condition: sf.Tag.Get("condition") == "true",
+		path:      sf.Tag.Get("path") == "true",
+		of:        kind(sf.Tag.Get("of")),
+	}
+	f.def, f.hasDefault = sf.Tag.Lookup("default")
+	if enum := sf.Tag.Get("enum"); enum != "" {
+		f.enum = strings.Split(enum, ",")
+	}
+	if f.typ == typeDelivery {
+		f.enum = deliveries()
+	}
+	return f
+}
+
+func (s *shape) find(name string) (field, bool) {
+	for _, f := range s.fields {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func (s *shape) names() []string {
+	names := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// element is the field of the elements of a list or map.
+func (f field) element() field {
+	f.typ = f.typ.Elem()
+	f.required, f.hasDefault, f.example = false, false, ""
+	return f
+}
+
+func deliveries() []string {
+	var all []string
+	for d := pipeline.ExactlyOnce; ; d-- {
+		all = append(all, d.String())
+		if d == pipeline.AtMostOnce {
+			return all
+		}
+	}
+}
+
+// typeName says in words what a field takes.
+func (f field) typeName() string {
+	if len(f.enum) > 0 && f.typ.Kind() != reflect.Slice {
+		return "one of " + strings.Join(f.enum, ", ")
+	}
+	switch f.typ {
+	case typeDuration:
+		return "duration"
+	case typeSize:
+		return "size"
+	case typeSecret:
+		return "secret text"
+	case typeExpression:
+		return "expression"
+	case typeUse:
+		return string(f.of)
+	}
+	switch f.typ.Kind() {
+	case reflect.Pointer:
+		f.typ = f.typ.Elem()
+		return f.typeName()
+	case reflect.Slice:
+		return "list of " + f.element().typeName()
+	case reflect.Map:
+		return "object of " + f.element().typeName()
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	case reflect.Float32, reflect.Float64:
+		return "number"
+	case reflect.Interface:
+		return "anything"
+	case reflect.Struct:
+		return "object"
+	default:
+		return "whole number"
+	}
+}
+
+// sample is a value that a field takes, as it would stand in a file.
+func (f field) sample() string {
+	switch {
+	case f.example != "":
+		return f.example
+	case f.def != "":
+		return f.def
+	case len(f.enum) > 0:
+		return f.enum[0]
+	}
+	switch f.typ {
+	case typeDuration:
+		return "10s"
+	case typeSize:
+		return "4 MiB"
+	case typeExpression:
+		return "value.user_id"
+	}
+	switch f.typ.Kind() {
+	case reflect.Pointer:
+		f.typ = f.typ.Elem()
+		return f.sample()
+	case reflect.Slice:
+		return "[" + f.element().sample() + "]"
+	case reflect.Map, reflect.Struct:
+		return "{…}"
+	case reflect.Bool:
+		return "true"
+	case reflect.String, reflect.Interface:
+		return "…"
+	default:
+		return "1"
+	}
+}

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"fmt"
+	"go.yaml.in/yaml/v4"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var safeName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+// checker checks what no single field of a document shows, and fills in what
+// depends on others.
+type checker struct {
+	*parser
+	decoder *decoder
+	spec    *Pipeline
+}
+
+func (c *checker) check() {
+	c.name()
+	c.tasks()
+	fields, because := c.formats()
+	c.delivery()
+	c.onError()
+	c.values(fields, because)
+}
+
+// failAt notes a mistake at the value of a path, or near it.
+func (c *checker) failAt(path, what, do string) { c.parser.failAt(c.decoder.nearest(path), what, do) }
+
+// name checks what becomes part of transactional ids and keys.
+func (c *checker) name() {
+	name := c.spec.Name
+	if c.decoder.bad["name"] {
+		return
+	}
+	at := c.src.place(c.decoder.nearest("name"))
+	first, taken := c.named[name]
+	switch {
+	case !safeName.MatchString(name) || len(name) > maxNameBytes:
+		c.failAt("name", fmt.Sprintf("the name %s cannot be part of ids and keys", quote(name)),
+			fmt.Sprintf("write at most %d letters, digits, dots, underscores and hyphens, like user-behavior", maxNameBytes))
+	case taken:
+		c.failAt("name", fmt.Sprintf("another pipeline is called %s, at %s", name, first), "give each pipeline its own name")
+	default:
+		c.named[name] = at
+	}
+}
+
+func (c *checker) tasks() {
+	if c.spec.Tasks != 1 && !c.decoder.bad["tasks"] {
+		c.failAt("tasks", fmt.Sprintf("tasks: %d is not possible yet: a pipeline has one lane", c.spec.Tasks),
+			"write tasks: 1, or leave it out")
+	}
+}
+
+// formats fills in the formats that are not written. It says whether the values
+// that reach the transforms have fields, and why not.
+func (c *checker) formats() (fields bool, because string) {
+	source, sink := &c.spec.Source, &c.spec.Sink
+	if c.unsure("source") {
+		return true, ""
+	}
+	if c.fields(sources, source.Use) {
+		if source.Format != nil {
+			c.failAt("source.format", fmt.Sprintf("no format applies: the values of this %s have fields already", source.Component),
+				"remove format")
+		}
+		if _, ok := c.catalog.find(formats, "json"); ok && sink.Format == nil {
+			sink.Format = c.plain("json", sink.At)
+		}
+		return true, ""
+	}
+	because = "the source's format is bytes, as no other is written"
+	if source.Format == nil {
+		source.Format = c.plain("bytes", source.At)
+	} else {
+		because = "the source's format is " + source.Format.Component
+	}
+	return c.fields(formats, *source.Format), because
+}
+
+// plain uses a format with its defaults.
+func (c *checker) plain(name string, at Place) *Use {
+	use := Use{Component: name, At: at}
+	if _, ok := c.catalog.find(formats, name); ok {
+		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name, Line: at.Line, Column: at.Col}
+		nothing := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: at.Line, Column: at.Col}
+		c.decoder.component(key, nothing, &use, formats, "format")
+	}
+	return &use
+}
+
+// unsure says whether something was wrong at a path or in it.
+func (c *checker) unsure(path string) bool { return c.decoder.knownBad(path, "\x00") }
+
+func (c *checker) fields(k kind, use Use) bool {
+	component, ok := c.catalog.find(k, use.Component)
+	return ok && component.Fields != nil && component.Fields(use.Settings)
+}
+
+// delivery refuses a guarantee that source and sink cannot keep.
+func (c *checker) delivery() {
+	source, ok := c.catalog.find(sources, c.spec.Source.Component)
+	sink, also := c.catalog.find(sinks, c.spec.Sink.Component)
+	if !ok || !also || c.decoder.bad["delivery"] {
+		return
+	}
+	best, limit := source.Best, "source "+source.Name
+	if sink.Best < best {
+		best, limit = sink.Best, "sink "+sink.Name
+	}
+	if c.spec.Delivery > best {
+		c.failAt("delivery", fmt.Sprintf("delivery %s cannot be kept: the %s can keep %s", c.spec.Delivery, limit, best),
+			"write delivery: "+best.String())
+	}
+}
+
+// onError checks that dead letters have somewhere to go, and gives transforms the
+// pipeline's own place for them.
+func (c *checker) onError() {
+	used := c.spec.OnError.Then == "dead_letter"
+	c.deadLetter("on_error", &c.spec.OnError, nil)
+	for i := range c.spec.Transforms {
+		own := c.spec.Transforms[i].OnError
+		if own == nil {
+			continue
+		}
+		used = used || own.Then == "dead_letter" && own.DeadLetter == nil
+		path := fmt.Sprintf("transforms[%d].on_error", i)
+		c.deadLetter(path, own, c.spec.OnError.DeadLetter)
+		if own.Then != "dead_letter" && own.DeadLetter != nil {
+			c.unusedDeadLetter(path, own)
+		}
+	}
+	if !used && c.spec.OnError.DeadLetter != nil {
+		c.unusedDeadLetter("on_error", &c.spec.OnError)
+	}
+}
+
+func (c *checker) unusedDeadLetter(path string, e *OnError) {
+	if !c.unsure(path) {
+		c.failAt(path+".dead_letter", fmt.Sprintf("dead_letter is never used: then is %s", e.Then),
+			"write then: dead_letter, or remove dead_letter")
+	}
+}
+
+func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
+	if e.Then != "dead_letter" || c.unsure(path) {
+		return
+	}
+	if e.DeadLetter == nil {
+		e.DeadLetter = inherited
+	}
+	switch {
+	case e.DeadLetter == nil:
+		c.failAt(path+".then", "then: dead_letter says nothing about where they go",
+			"write dead_letter: {kafka: {topic: "+orName(c.spec.Name)+"_dead}} beside it")
+	case c.spec.Sink.Component != "kafka" && c.spec.Sink.Component != "":
+		c.failAt(path+".dead_letter", fmt.Sprintf("dead letters go to Kafka in the sink's transaction, and the sink is %s", c.spec.Sink.Component),
+			"write then: halt or drop, or use the sink kafka")
+	}
+}
+
+func orName(name string) string {
+	if name == "" {
+		return "pipeline"
+	}
+	return name
+}
+
+// values checks expressions, and the names of parts of a record, in the order in
+// which a record meets them.
+func (c *checker) values(fields bool, because string) {
+	from := stagesWithFields(c, fields)
+	for _, e := range c.decoder.expressions {
+		c.decoder.check(e, stage(e.path) >= from, because)
+	}
+	for _, p := range c.decoder.paths {
+		if strings.HasPrefix(p.text, "value.") && stage(p.path) < from {
+			c.parser.failAt(p.node, fmt.Sprintf("%s: the value has no fields here: %s", p.text, because), withFields)
+		}
+	}
+}
+
+// stagesWithFields gives the first stage at which values have fields.
+func stagesWithFields(c *checker, fields bool) int {
+	if fields {
+		return math.MinInt
+	}
+	for i, step := range c.spec.Transforms {
+		if c.unsure(fmt.Sprintf("transforms[%d]", i)) || c.fields(transforms, step.Use) {
+			return i + 1
+		}
+	}
+	return math.MaxInt
+}
+
+// stage numbers the stages of a record by the path of a setting: before 0 the
+// source, then the transforms, then the sink.
+func stage(path string) int {
+	if number, ok := strings.CutPrefix(path, "transforms["); ok {
+		number, _, _ = strings.Cut(number, "]")
+		if i, err := strconv.Atoi(number); err == nil {
+			return i
+		}
+	}
+	if strings.HasPrefix(path, "sink") {
+		return math.MaxInt - 1
+	}
+	return -1
+}

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Pipeline is one pipeline as its file describes it, with every default filled
+// in. Its fields stand in the order in which a file shows them.
+type Pipeline struct {
+	Name       string            `yaml:"name" required:"true" example:"user-behavior" doc:"The pipeline's identity: positions and transactional ids carry it. Letters, digits, dots, underscores and hyphens."`
+	Source     Source            `yaml:"source" required:"true" doc:"Where records come from."`
+	Transforms []Step            `yaml:"transforms" doc:"What happens to records on their way, in this order."`
+	Sink       Sink              `yaml:"sink" required:"true" doc:"Where records go."`
+	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once."`
+	Delivery   pipeline.Delivery `yaml:"delivery" default:"exactly_once" doc:"The guarantee. What source and sink cannot keep is refused."`
+	OnError    OnError           `yaml:"on_error" doc:"What becomes of a record that a format, a transform or the sink refuses."`
+	Window     Window            `yaml:"window" doc:"How much may be on its way at once."`
+	Commit     Commit            `yaml:"commit" doc:"When a transaction is committed while records keep coming; an idle pipeline commits at once."`
+	Tests      []Test            `yaml:"tests" doc:"Records to try the transforms with (penstock test)."`
+
+	At Place
+
+	// hidden is behind a pointer, so that printing a Pipeline does not show it.
+	hidden *hidden
+}
+
+// Use is a component with its settings.
+type Use struct {
+	Component string
+	// Settings is the pointer that Component.Settings made, filled in; nil for a
+	// component without settings.
+	Settings any
+	// At is where the file names the component.
+	At Place
+}
+
+// Source is where records come from.
+type Source struct {
+	Use `yaml:",component" of:"source"`
+	// Format reads the bytes that come. nil: the source's values have fields
+	// already, and no format applies.
+	Format *Use  `yaml:"format" of:"format" example:"json" doc:"How the bytes that come are read: bytes unless written. Sources whose values have fields already take none."`
+	Batch  Batch `yaml:"batch" doc:"How much is read at once."`
+}
+
+// Batch bounds what is read at once.
+type Batch struct {
+	Records int           `yaml:"records" default:"1000" min:"1" doc:"At most this many records."`
+	Bytes   pipeline.Size `yaml:"bytes" default:"4 MiB" min:"1" doc:"At most this many bytes; a single record may be larger."`
+}
+
+// Step is a transform in its place.
+type Step struct {
+	Use     `yaml:",component" of:"transform"`
+	When    pipeline.Expression `yaml:"when" condition:"true" example:"value.action == \"buy\"" doc:"Only records for which this is true; the others pass unchanged."`
+	OnError *OnError            `yaml:"on_error" doc:"Overrides the pipeline's on_error for this transform."`
+}
+
+// Sink is where records go.
+type Sink struct {
+	Use `yaml:",component" of:"sink"`
+	// Format writes the values. nil: they go out as they came.
+	Format *Use `yaml:"format" of:"format" example:"json" doc:"How values are written: as they came unless written; json where the source's values have fields already."`
+}
+
+// OnError says what becomes of a record that something refuses.
+type OnError struct {
+	Then       string      `yaml:"then" default:"halt" enum:"halt,drop,dead_letter" doc:"halt stops the pipeline at the record, drop counts and forgets it, dead_letter keeps it elsewhere."`
+	DeadLetter *DeadLetter `yaml:"dead_letter" doc:"Where dead letters go, in the same transaction. A transform without one of its own uses the pipeline's."`
+}
+
+// DeadLetter is where dead letters go.
+type DeadLetter struct {
+	Kafka DeadLetterTopic `yaml:"kafka" required:"true" doc:"A topic on the sink's own Kafka."`
+}
+
+// DeadLetterTopic is a topic for dead letters.
+type DeadLetterTopic struct {
+	Topic string `yaml:"topic" required:"true" example:"user_behavior_dead" doc:"The topic's name."`
+}
+
+// Window bounds what is on its way between source and sink.
+type Window struct {
+	Batches int           `yaml:"batches" default:"64" min:"1" doc:"At most this many batches."`
+	Bytes   pipeline.Size `yaml:"bytes" default:"64 MiB" min:"1" doc:"At most this many bytes."`
+}
+
+// Commit says when a busy pipeline commits; whichever comes first.
+type Commit struct {
+	Every   time.Duration `yaml:"every" default:"50ms" min:"1ms" doc:"A transaction is at most this old."`
+	Records int           `yaml:"records" default:"100000" min:"1" doc:"A transaction holds at most about this many records."`
+}
+
+// Test is a test of the pipeline's transforms. Given and Expect are kept as they
+// stand in the file, with json.Number for numbers; nothing in them is expanded.
+type Test struct {
+	Name   string       `yaml:"name" required:"true" example:"a purchase passes" doc:"What the test shows."`
+	Given  []TestRecord `yaml:"given" required:"true" doc:"The records that come."`
+	Expect []TestRecord `yaml:"expect" required:"true" doc:"The records that go out, in order; [] for none."`
+
+	At Place
+}
+
+// TestRecord is a record of a test. What is nil is not given, or not compared.
+type TestRecord struct {
+	Key     any            `yaml:"key" doc:"The record's key."`
+	Value   any            `yaml:"value" doc:"An object is a decoded value; text is the bytes that the source's format reads."`
+	Headers map[string]any `yaml:"headers" doc:"The record's headers, all text."`
+	Topic   any            `yaml:"topic" doc:"The topic it goes to."`
+	Time    any            `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"When the event happened."`
+
+	At Place
+}
