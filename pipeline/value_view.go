@@ -81,7 +81,11 @@ func equalName(raw []byte, name string) bool {
 // find gives the index of the last field of that name, -1 where there is none.
 func (o *object) find(name string) int {
 	for i := len(o.members) - 1; i >= 0; i-- {
-		if o.members[i].is(name, o.text) {
+		m := &o.members[i]
+		if m.edit == nil && !m.escaped && int(m.nameEnd-m.name) != len(name) {
+			continue
+		}
+		if m.is(name, o.text) {
 			return i
 		}
 	}
