@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -97,8 +99,11 @@ func (l Lookup) file(path string) (string, *problem) {
 }
 
 // hidden are the texts of a file that must not be shown: secrets, and what came
-// from files. The longest stand first: a secret may hold another.
-type hidden struct{ texts []string }
+// from files.
+type hidden struct {
+	known  map[string]bool
+	sorted []string // longest first: a secret may hold another
+}
 
 // leastHidden is the length from which a text can be a secret: masking shorter
 // ones would only garble messages.
@@ -116,19 +121,22 @@ func (h *hidden) add(texts ...string) {
 }
 
 func (h *hidden) addOne(text string) {
-	if len(text) < leastHidden || slices.Contains(h.texts, text) {
-		return
+	if h.known == nil {
+		h.known = map[string]bool{}
 	}
-	i := slices.IndexFunc(h.texts, func(other string) bool { return len(other) < len(text) })
-	if i < 0 {
-		i = len(h.texts)
+	if len(text) >= leastHidden {
+		h.known[text] = true
 	}
-	h.texts = slices.Insert(h.texts, i, text)
 }
 
 // scrub masks what must not be shown.
 func (h *hidden) scrub(text string) string {
-	for _, secret := range h.texts {
+	if len(h.sorted) != len(h.known) {
+		h.sorted = slices.SortedFunc(maps.Keys(h.known), func(a, b string) int {
+			return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+		})
+	}
+	for _, secret := range h.sorted {
 		text = strings.ReplaceAll(text, secret, masked)
 	}
 	return text

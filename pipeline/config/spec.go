@@ -103,13 +103,14 @@ type Test struct {
 	At Place
 }
 
-// TestRecord is a record of a test. What is nil is not given, or not compared.
+// TestRecord is a record of a test. What is nil is not given, or not compared; a
+// pointer to nil is a null.
 type TestRecord struct {
-	Key     any            `yaml:"key" doc:"The record's key."`
-	Value   any            `yaml:"value" doc:"An object is a decoded value; text is the bytes that the source's format reads."`
+	Key     *any           `yaml:"key" doc:"The record's key."`
+	Value   *any           `yaml:"value" doc:"An object is a decoded value; text is the bytes that the source's format reads."`
 	Headers map[string]any `yaml:"headers" doc:"The record's headers, all text."`
-	Topic   any            `yaml:"topic" doc:"The topic it goes to."`
-	Time    any            `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"When the event happened."`
+	Topic   *any           `yaml:"topic" doc:"The topic it goes to."`
+	Time    *any           `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"When the event happened."`
 
 	At Place
 }
