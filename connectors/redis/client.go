@@ -1,0 +1,169 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// client is what the shards of a source share: a go-redis client, and options
+// to dial connections of their own.
+type client struct {
+	*redis.Client
+	log  *slog.Logger
+	said sync.Map // capabilities that were said to be absent
+}
+
+// newClient makes a client. It connects to nobody yet.
+func (c Connection) newClient(log *slog.Logger) (*client, error) {
+	o, err := redis.ParseURL(c.URL.Reveal())
+	if err != nil {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of the Redis source is not a Redis URL",
+			Do: "write redis://[user:password@]host:port/db"}
+	}
+	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries = 2, true, 4, -1
+	o.ContextTimeoutEnabled = true
+	if err := c.TLS.apply(o); err != nil {
+		return nil, err
+	}
+	return &client{Client: redis.NewClient(o), log: log}, nil
+}
+
+func (t *TLS) apply(o *redis.Options) error {
+	if t == nil {
+		return nil
+	}
+	if o.TLSConfig == nil {
+		o.TLSConfig = &tls.Config{}
+	}
+	o.TLSConfig.MinVersion = tls.VersionTLS12
+	if t.ServerName != "" {
+		o.TLSConfig.ServerName = t.ServerName
+	}
+	if t.CAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(t.CAFile)
+	if err != nil {
+		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Redis source cannot be read", Err: err}
+	}
+	o.TLSConfig.RootCAs = x509.NewCertPool()
+	if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
+		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Redis source holds no certificate", Do: "write the path of a PEM file"}
+	}
+	return nil
+}
+
+func (c Connection) validate() []pipeline.Problem {
+	if _, err := redis.ParseURL(c.URL.Reveal()); err != nil {
+		return []pipeline.Problem{{Field: "url", What: "not a Redis URL", Do: "write redis://[user:password@]host:port/db, or rediss:// for TLS"}}
+	}
+	return nil
+}
+
+func validateKeys(keys []string) []pipeline.Problem {
+	var found []pipeline.Problem
+	for i, key := range keys {
+		field := fmt.Sprintf("keys[%d]", i)
+		switch {
+		case key == "":
+			found = append(found, pipeline.Problem{Field: field, What: "an empty key", Do: "write the name of a list or stream"})
+		case slices.Index(keys, key) < i:
+			found = append(found, pipeline.Problem{Field: field, What: "the same key twice", Do: "leave one of them out"})
+		case strings.HasPrefix(key, companionPrefix):
+			found = append(found, pipeline.Problem{Field: field, What: "a companion key of Penstock's own", Do: "write the name of a list or stream"})
+		}
+	}
+	return found
+}
+
+// isPattern tells whether a key matches many.
+func isPattern(key string) bool { return strings.ContainsAny(key, "*?[") }
+
+// shards gives the keys as they are written, and those of the type that their
+// patterns match now, sorted.
+func (c *client) shards(ctx context.Context, keys []string, kind string) ([]string, error) {
+	var found []string
+	for _, key := range keys {
+		if !isPattern(key) {
+			found = append(found, key)
+			continue
+		}
+		scan := c.ScanType(ctx, 0, key, 1000, kind).Iterator()
+		for scan.Next(ctx) {
+			found = append(found, scan.Val())
+		}
+		if err := scan.Err(); err != nil {
+			return nil, c.classify("looking for keys like "+key, err)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+// checkType refuses a key that holds something else.
+func (c *client) checkType(ctx context.Context, key, want string) error {
+	kind, err := c.Type(ctx, key).Result()
+	if err != nil {
+		return c.classify("looking at "+key, err)
+	}
+	if kind != want && kind != "none" {
+		return &pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("key %s in Redis holds a %s, not a %s", key, kind, want),
+			Do: "check keys in the source, and who writes there"}
+	}
+	return nil
+}
+
+// classify gives an error of Redis, or of the way to it, its class.
+func (c *client) classify(doing string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, classed := errors.AsType[*pipeline.Error](err); classed {
+		return err
+	}
+	out := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Redis at %s, %s", c.Options().Addr, doing), Err: err}
+	var answer redis.Error
+	if reply, ok := errors.AsType[replyError](err); !ok && !errors.As(err, &answer) {
+		return out // the way to it: no connection, no answer in time
+	} else if ok {
+		answer = redis.Error(redisReply{reply})
+	}
+	word, _, _ := strings.Cut(answer.Error(), " ")
+	switch word {
+	case "WRONGTYPE": // somebody has put something else at the key
+		out.Class, out.Do = pipeline.Permanent, "check keys in the source, and who writes there"
+	case "NOAUTH", "WRONGPASS", "NOPERM": // until somebody grants it
+		out.Do = "check user and password in url, and the user's ACL"
+	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "TRYAGAIN", "BUSY": // passes by itself
+	default:
+		out.Class = pipeline.Retryable
+	}
+	return out
+}
+
+// redisReply makes a replyError look like one of go-redis.
+type redisReply struct{ replyError }
+
+func (redisReply) RedisError() {}
+
+// absent says once, of a server that cannot tell something, what follows.
+func (c *client) absent(capability, consequence string) {
+	if _, said := c.said.LoadOrStore(capability, true); !said {
+		c.log.Info("this Redis lacks a capability", "capability", capability, "so", consequence)
+	}
+}
+
+// isOutOfMemory tells whether the server refuses to grow.
+func isOutOfMemory(err replyError) bool { return strings.HasPrefix(string(err), "OOM ") }

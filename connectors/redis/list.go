@@ -1,0 +1,294 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// ListSource reads lists by position: LRANGE beside the companion, in one
+// MULTI, and a checked LTRIM after the commit. It is a pipeline.Source.
+type ListSource struct {
+	settings ListSettings
+	client   *client
+	checked  bool // the server's eviction policy was looked at
+}
+
+var _ pipeline.Source = (*ListSource)(nil)
+
+// NewListSource makes a source. It connects to nobody yet. Errors: Permanent,
+// of settings and files.
+func NewListSource(s ListSettings, log *slog.Logger) (*ListSource, error) {
+	c, err := s.newClient(log)
+	if err != nil {
+		return nil, err
+	}
+	return &ListSource{settings: s, client: c}, nil
+}
+
+// Shards gives the keys.
+func (s *ListSource) Shards(ctx context.Context) ([]string, error) {
+	return s.client.shards(ctx, s.settings.Keys, "list")
+}
+
+// Close closes the connections that the shards share.
+func (s *ListSource) Close() error { return s.client.Close() }
+
+// Open opens one list; see listReader.open for what it checks and cleans up.
+func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
+	if !s.checked {
+		if err := s.checkEviction(ctx); err != nil {
+			return nil, err
+		}
+		s.checked = true
+	}
+	if err := s.client.checkType(ctx, req.Shard, "list"); err != nil {
+		return nil, err
+	}
+	companion, err := companionOf(req.Shard)
+	if err != nil {
+		return nil, err
+	}
+	r := &listReader{source: s, key: req.Shard, companion: companion, lpush: s.settings.PushedBy == "lpush",
+		count: firstListCount, settledNow: make(chan struct{}, 1)}
+	if err := r.open(ctx, req); err != nil {
+		return nil, err
+	}
+	if s.settings.Trigger.continuous() {
+		return r, nil
+	}
+	return s.settings.Trigger.schedule(r)
+}
+
+// firstListCount is how many items are asked for before their size is known.
+// It is small, since the items of an lpush-ed list come newest first, and must
+// all be taken before the oldest is known.
+const firstListCount = 64
+
+// listReader reads one list. Reading and trimming take turns: a read that races
+// a trim would skip items, or be thrown away.
+type listReader struct {
+	source    *ListSource
+	key       string
+	companion string
+	lpush     bool
+	start     pipeline.Position
+
+	live   link
+	cursor pipeline.Position // after what was read; its hash is of the last item
+	count  int               // items to ask for
+	left   int64             // items of the reply that are not read yet
+	anchor bool              // the first (lpush: the last) item of the reply was read before
+	pause  time.Duration     // before the next look at a list that has nothing new
+
+	turn sync.Mutex // one reads or trims at a time; guards what follows
+	base uint64     // the companion's position as last seen: items removed
+	runs []run      // what was read and is not trimmed, for the trim's check
+
+	settledNow chan struct{} // something was trimmed
+}
+
+// run is a batch as the trim's check needs it.
+type run struct {
+	end         uint64 // the position after it
+	first, last string // SHA-1 of its first and last item
+}
+
+func (r *listReader) Start() pipeline.Position { return r.start }
+
+// Wait looks until there are items after the cursor. While the list is empty
+// and nothing waits for its commit, the server blocks (BLMOVE onto itself takes
+// no item); else it looks again, less and less often, or when something was
+// trimmed.
+func (r *listReader) Wait(ctx context.Context) error {
+	for r.left == 0 {
+		c, stop, err := r.live.get(ctx, r.source.client)
+		if err != nil {
+			return r.failed("connecting", err)
+		}
+		err = r.look(c)
+		if err == nil && r.left == 0 && r.drained() {
+			err = r.block(c)
+			r.pause = 0
+		}
+		stop()
+		if err != nil {
+			return r.failed("reading list "+r.key, err)
+		}
+		if r.left == 0 && r.pause > 0 {
+			r.idle(ctx)
+		}
+	}
+	r.pause = 0
+	return nil
+}
+
+const (
+	firstPause = time.Millisecond
+	maxPause   = 50 * time.Millisecond
+)
+
+// idle waits until something was trimmed, or the pause is over.
+func (r *listReader) idle(ctx context.Context) {
+	timer := time.NewTimer(r.pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.settledNow:
+	case <-ctx.Done():
+	}
+}
+
+// drained tells whether everything that was read is trimmed.
+func (r *listReader) drained() bool {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	return r.base == r.cursor.Offset.Minor
+}
+
+// block waits in the server until somebody pushes
+// (https://redis.io/docs/latest/commands/blmove/). A server that is out of
+// memory refuses: then it is only a pause.
+func (r *listReader) block(c *conn) error {
+	end := "LEFT"
+	if r.lpush {
+		end = "RIGHT"
+	}
+	c.command("BLMOVE", r.key, r.key, end, end, strconv.Itoa(int(blockFor.Seconds())))
+	if err := c.flush(blockFor + answerPatience); err != nil {
+		return err
+	}
+	_, n, err := c.next()
+	if answer, ok := errors.AsType[replyError](err); ok && isOutOfMemory(answer) {
+		r.pause = maxPause
+		return nil
+	}
+	if err != nil || n < 0 {
+		return err
+	}
+	return c.skip(n)
+}
+
+// look asks for the items after the cursor, with the companion, in one MULTI,
+// and reads the reply up to the first item.
+func (r *listReader) look(c *conn) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	offset := int64(r.cursor.Offset.Minor - r.base) //nolint:gosec // both count items
+	r.anchor = offset > 0
+	r.ask(c, offset)
+	if err := c.flush(answerPatience); err != nil {
+		return err
+	}
+	for range 3 { // OK, QUEUED, QUEUED
+		if _, _, err := c.next(); err != nil {
+			return err
+		}
+	}
+	if _, err := c.array(); err != nil {
+		return err
+	}
+	if err := r.checkCompanion(c); err != nil {
+		return err
+	}
+	n, err := c.array()
+	if err != nil {
+		return err
+	}
+	return r.arrived(c, n)
+}
+
+// ask sends the MULTI. The item before the first is asked for too, where there
+// is one: it must still be the one that was read last.
+func (r *listReader) ask(c *conn, offset int64) {
+	from, to := offset, offset+int64(r.count)-1
+	if r.anchor {
+		from--
+	}
+	c.command("MULTI")
+	c.command("HMGET", r.companion, "incarnation", "position")
+	if r.lpush {
+		c.command("LRANGE", r.key, strconv.FormatInt(-to-1, 10), strconv.FormatInt(-from-1, 10))
+	} else {
+		c.command("LRANGE", r.key, strconv.FormatInt(from, 10), strconv.FormatInt(to, 10))
+	}
+	c.command("EXEC")
+}
+
+// checkCompanion reads the companion's part of the reply: somebody who trims or
+// deletes beside this reader shows there.
+func (r *listReader) checkCompanion(c *conn) error {
+	if _, err := c.array(); err != nil {
+		return err
+	}
+	incarnation, err := c.text()
+	if err != nil {
+		return err
+	}
+	position, err := c.text()
+	if err != nil {
+		return err
+	}
+	if base, ok := parseUint([]byte(position)); incarnation != r.cursor.Incarnation || !ok || base != r.base {
+		return r.gap("the companion " + r.companion + " changed under the reader: " + side(incarnation, position))
+	}
+	return nil
+}
+
+// arrived decides what to do with a reply of n items.
+func (r *listReader) arrived(c *conn, n int64) error {
+	switch {
+	case r.anchor && n == 0:
+		return r.gap("items that were read, and not committed, are gone: another client pops or trims")
+	case r.anchor && n == 1, n == 0:
+		r.pause = min(max(2*r.pause, firstPause), maxPause)
+		if n == 0 {
+			return nil
+		}
+		return r.checkAnchor(c)
+	}
+	if r.anchor && !r.lpush {
+		if err := r.checkAnchor(c); err != nil {
+			return err
+		}
+		r.anchor = false
+		n--
+	}
+	r.left = n
+	return nil
+}
+
+func (r *listReader) Rewind(p pipeline.Position) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	r.reset()
+	r.cursor = p
+	for len(r.runs) > 0 && r.runs[len(r.runs)-1].end > p.Offset.Minor {
+		r.runs = r.runs[:len(r.runs)-1]
+	}
+	return nil
+}
+
+func (r *listReader) reset() {
+	r.live.drop()
+	r.left = 0
+}
+
+// failed gives up the connection and classes the error, if there is one.
+func (r *listReader) failed(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	r.reset()
+	return r.source.client.classify(doing, err)
+}
+
+func (r *listReader) Close() error {
+	r.live.close()
+	return nil
+}

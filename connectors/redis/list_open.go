@@ -1,0 +1,138 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// open holds the companion against the committed position, and cleans up what a
+// crash left:
+//
+//	Kafka none,  Redis none or 0   adopt the list from its head
+//	Kafka none,  Redis above 0     halt: another pipeline has read here
+//	Kafka = Redis                  go on
+//	Kafka ahead                    committed, not trimmed: trim, if the item there is the committed one
+//	Kafka behind, Redis none, or another incarnation: on_gap
+func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
+	incarnation, base, err := r.adopt(ctx, req.From)
+	if err != nil {
+		return err
+	}
+	from := req.From
+	switch {
+	case from == nil && (base == 0 || req.KeepsPosition):
+		from = &pipeline.Position{Incarnation: incarnation, Offset: pipeline.Offset{Minor: base}}
+		from.Evidence.Added = base
+	case from == nil:
+		return &pipeline.Error{Class: pipeline.Gap,
+			What: fmt.Sprintf("list %s was read by another pipeline, or by this one under another name: its companion %s says %d items were removed, and Kafka holds no position for it", r.key, r.companion, base),
+			Do:   "stop the other one for good, then delete the companion to read the list from its head"}
+	case incarnation == "":
+		return r.anew(ctx, *from, "it has no companion "+r.companion)
+	case incarnation != from.Incarnation:
+		return r.anew(ctx, *from, "its companion is another incarnation, "+incarnation)
+	case from.Offset.Minor < base:
+		return r.anew(ctx, *from, fmt.Sprintf("%d items were removed beyond the committed position", base-from.Offset.Minor))
+	}
+	r.begin(*from, base)
+	if from.Offset.Minor == base {
+		return nil
+	}
+	// Committed, not cleaned up.
+	if err := r.Settle(ctx, *from); err != nil {
+		if pipeline.ClassOf(err) == pipeline.Gap {
+			return r.anew(ctx, *from, err.Error())
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *listReader) begin(p pipeline.Position, base uint64) {
+	r.start, r.cursor, r.base = p, p, base
+}
+
+// anew takes the list as a new one from its head, where on_gap allows it.
+func (r *listReader) anew(ctx context.Context, from pipeline.Position, why string) error {
+	if r.source.settings.OnGap != "continue" {
+		return &pipeline.Error{Class: pipeline.Gap,
+			What: fmt.Sprintf("list %s does not continue what was delivered: %s; committed position %d of incarnation %s", r.key, why, from.Offset.Minor, from.Incarnation),
+			Do:   "see who pops, trims, deletes or restores it; to read what it holds now from its head, say on_gap: continue"}
+	}
+	fresh := rand.Text()
+	if err := r.source.client.HSet(ctx, r.companion, "version", companionVersion, "incarnation", fresh, "position", 0).Err(); err != nil {
+		return r.source.client.classify("making the companion of list "+r.key, err)
+	}
+	r.source.client.log.Warn("the list is taken as a new one, from its head", "list", r.key, "why", why, "committed", from.Offset.Minor)
+	r.begin(pipeline.Position{Incarnation: fresh}, 0)
+	return nil
+}
+
+// adoptScript makes the companion where there is none, and gives what it holds.
+var adoptScript = redis.NewScript(`
+if ARGV[1] ~= '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'version', '` + companionVersion + `', 'incarnation', ARGV[1], 'position', '0')
+end
+return redis.call('HMGET', KEYS[1], 'version', 'incarnation', 'position')`)
+
+// adopt gives the companion's incarnation and position; "" and 0: there is none.
+// It makes one only where Kafka holds no position.
+func (r *listReader) adopt(ctx context.Context, from *pipeline.Position) (string, uint64, error) {
+	fresh := ""
+	if from == nil {
+		fresh = rand.Text()
+	}
+	reply, err := adoptScript.Run(ctx, r.source.client, []string{r.companion}, fresh).Slice()
+	if err != nil {
+		return "", 0, r.source.client.classify("reading the companion of list "+r.key, err)
+	}
+	version, _ := reply[0].(string)
+	incarnation, _ := reply[1].(string)
+	position, _ := reply[2].(string)
+	base, ok := parseUint([]byte(position))
+	switch {
+	case incarnation == "" && version == "" && position == "":
+		return "", 0, nil
+	case version != companionVersion || incarnation == "" || !ok:
+		return "", 0, &pipeline.Error{Class: pipeline.Permanent, What: "the companion " + r.companion + " cannot be read: " + side(incarnation, position) + ", version " + strconv.Quote(version),
+			Do: "a newer Penstock or somebody else wrote it; run the newer one, or delete it"}
+	}
+	return incarnation, base, nil
+}
+
+// side shows what Redis says of a list.
+func side(incarnation, position string) string {
+	return fmt.Sprintf("incarnation %q, position %q", incarnation, position)
+}
+
+// gap is the error of a list that changed under the reader.
+func (r *listReader) gap(why string) error {
+	return &pipeline.Error{Class: pipeline.Gap,
+		What: fmt.Sprintf("list %s does not continue what was read: %s; read up to %d of incarnation %s, of which %d were removed", r.key, why, r.cursor.Offset.Minor, r.cursor.Incarnation, r.base),
+		Do:   "let nobody else pop from, trim or delete the list; to read what it holds now from its head, say on_gap: continue"}
+}
+
+// checkEviction refuses a server that may evict the list and its companion.
+func (s *ListSource) checkEviction(ctx context.Context) error {
+	reply, err := s.client.ConfigGet(ctx, "maxmemory-policy").Result()
+	if classed := s.client.classify("asking for maxmemory-policy", err); err != nil {
+		if pipeline.ClassOf(classed) == pipeline.Unreachable && !strings.Contains(err.Error(), "NOPERM") {
+			return classed
+		}
+		s.client.absent("CONFIG GET", "a maxmemory-policy that evicts the list goes unnoticed")
+		return nil
+	}
+	policy := reply["maxmemory-policy"]
+	if strings.HasPrefix(policy, "allkeys-") && !s.settings.AllowEviction {
+		return &pipeline.Error{Class: pipeline.Permanent, What: "Redis may evict the list and its companion: maxmemory-policy is " + policy,
+			Do: "set maxmemory-policy to noeviction or volatile-…, or say allow_eviction: true"}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // it recognises items, against accidents; Redis scripts have no other
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Read takes items from the reply that Wait has found.
+func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
+	c, stop, err := r.live.get(ctx, r.source.client)
+	if err != nil {
+		return r.failed("connecting", err)
+	}
+	defer stop()
+	if err := r.take(c, b, limit); err != nil {
+		return r.failed("reading list "+r.key, err)
+	}
+	if len(b.Records) == 0 {
+		return nil
+	}
+	r.number(b)
+	first, last := b.Records[0].Value, b.Records[len(b.Records)-1].Value
+	r.cursor.Evidence.Hash = hash(last.Raw())
+	b.Read, b.After = len(b.Records), r.cursor
+	r.turn.Lock()
+	r.runs = append(r.runs, run{end: r.cursor.Offset.Minor, first: hash(first.Raw()), last: r.cursor.Evidence.Hash})
+	r.turn.Unlock()
+	r.count = fitting(r.count, b, limit)
+	return nil
+}
+
+// take parses items into b. Those of an lpush-ed list come newest first: they
+// are all taken, and turned round.
+func (r *listReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
+	if r.lpush {
+		items := r.left
+		if r.anchor {
+			items--
+		}
+		for range items {
+			if err := item(c, b); err != nil {
+				return err
+			}
+		}
+		r.left = 0
+		slices.Reverse(b.Records)
+		if r.anchor {
+			return r.checkAnchor(c)
+		}
+		return nil
+	}
+	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
+		if err := item(c, b); err != nil {
+			return err
+		}
+		r.left--
+	}
+	return nil
+}
+
+// item parses one item into a new record of b.
+func item(c *conn, b *pipeline.Batch) error {
+	value, err := bulkInto(c, b)
+	if err != nil {
+		return err
+	}
+	b.Add().Value = pipeline.RawValue(value)
+	return nil
+}
+
+// number gives each record its place and the time it was read, and moves the
+// cursor.
+func (r *listReader) number(b *pipeline.Batch) {
+	now := time.UnixMilli(time.Now().UnixMilli())
+	for i := range b.Records {
+		r.cursor.Offset.Minor++
+		b.Records[i].Offset, b.Records[i].Time = r.cursor.Offset, now
+	}
+	r.cursor.Evidence.Added = r.cursor.Offset.Minor
+}
+
+// checkAnchor reads the item that was read last, once more: where another one
+// stands in its place, somebody pops, or pushes at the wrong end.
+func (r *listReader) checkAnchor(c *conn) error {
+	n, err := c.expect('$')
+	if err != nil {
+		return err
+	}
+	if n < 0 {
+		return errors.New("the reply holds a null where an item belongs")
+	}
+	text, err := c.bulk(make([]byte, n), n)
+	if err != nil {
+		return err
+	}
+	if got := hash(text); got != r.cursor.Evidence.Hash {
+		return r.gap("the item before the position is another one than was read there (SHA-1 " + got + ", read " + r.cursor.Evidence.Hash +
+			"): another client pops, or writers push at the other end than pushed_by says")
+	}
+	return nil
+}
+
+// hash is the SHA-1 of an item, in hex, as redis.sha1hex gives it.
+func hash(item []byte) string {
+	sum := sha1.Sum(item) //nolint:gosec // see the import
+	return hex.EncodeToString(sum[:])
+}

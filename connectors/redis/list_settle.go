@@ -1,0 +1,105 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// trimScript removes committed items, if all is as expected: incarnation and
+// position of the companion, the length, the first and the last item. LTRIM goes
+// first: a server that is out of memory lets it through, and then lets the
+// script write on.
+var trimScript = redis.NewScript(`
+local companion = redis.call('HMGET', KEYS[2], 'incarnation', 'position')
+if companion[1] ~= ARGV[1] then return {'incarnation', companion[1] or '', companion[2] or ''} end
+if companion[2] == ARGV[3] then return {'trimmed'} end
+if companion[2] ~= ARGV[2] then return {'position', companion[1] or '', companion[2] or ''} end
+local n, lpush = tonumber(ARGV[4]), ARGV[7] == 'lpush'
+local length = redis.call('LLEN', KEYS[1])
+if length < n then return {'short', tostring(length)} end
+local first = redis.sha1hex(redis.call('LINDEX', KEYS[1], lpush and -1 or 0))
+if ARGV[5] ~= '' and first ~= ARGV[5] then return {'first', first, ARGV[5]} end
+local last = redis.sha1hex(redis.call('LINDEX', KEYS[1], lpush and -n or n - 1))
+if last ~= ARGV[6] then return {'last', last, ARGV[6]} end
+if lpush then redis.call('LTRIM', KEYS[1], 0, -n - 1) else redis.call('LTRIM', KEYS[1], n, -1) end
+redis.call('HSET', KEYS[2], 'position', ARGV[3])
+return {'trimmed'}`)
+
+// Settle trims what is committed. It takes turns with reading.
+func (r *listReader) Settle(ctx context.Context, p pipeline.Position) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	to := p.Offset.Minor
+	if to <= r.base {
+		return nil
+	}
+	reply, err := trimScript.Run(ctx, r.source.client, []string{r.key, r.companion},
+		p.Incarnation, strconv.FormatUint(r.base, 10), strconv.FormatUint(to, 10), strconv.FormatUint(to-r.base, 10),
+		r.firstHash(), p.Evidence.Hash, r.source.settings.PushedBy).StringSlice()
+	if err != nil {
+		return r.source.client.classify("trimming list "+r.key, err)
+	}
+	if len(reply) == 0 || reply[0] != "trimmed" {
+		return r.notTrimmed(reply, to)
+	}
+	r.base = to
+	done := 0
+	for done < len(r.runs) && r.runs[done].end <= to {
+		done++
+	}
+	r.runs = append(r.runs[:0], r.runs[done:]...)
+	select {
+	case r.settledNow <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// firstHash gives the hash of the first item that is not trimmed, "" where it
+// was not read by this reader.
+func (r *listReader) firstHash() string {
+	if len(r.runs) == 0 {
+		return ""
+	}
+	return r.runs[0].first
+}
+
+// notTrimmed tells why the script refused.
+func (r *listReader) notTrimmed(reply []string, to uint64) error {
+	reply = append(reply, "", "", "")
+	switch reply[0] {
+	case "incarnation", "position":
+		return r.gap("its companion " + r.companion + " says " + side(reply[1], reply[2]))
+	case "short":
+		return r.gap(fmt.Sprintf("it holds %s items where %d are committed and not removed: another client pops or trims", reply[1], to-r.base))
+	default:
+		return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: another client pops, or writers push at the other end than pushed_by says", reply[0], reply[1], reply[2]))
+	}
+}
+
+// Tail is the position after what the list holds now.
+func (r *listReader) Tail(ctx context.Context) (pipeline.Position, error) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	length, err := r.source.client.LLen(ctx, r.key).Result()
+	if err != nil {
+		return pipeline.Position{}, r.source.client.classify("looking at the length of list "+r.key, err)
+	}
+	p := r.start
+	p.Offset.Minor = r.base + uint64(length) //nolint:gosec // a length
+	return p, nil
+}
+
+// Lag is what the list holds beyond what is trimmed, read or not.
+func (r *listReader) Lag(ctx context.Context) (int64, error) {
+	length, err := r.source.client.LLen(ctx, r.key).Result()
+	if err != nil {
+		return -1, r.source.client.classify("looking at the length of list "+r.key, err)
+	}
+	return length, nil
+}

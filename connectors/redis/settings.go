@@ -1,0 +1,62 @@
+package redis
+
+import (
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Connection says how a Redis server is reached.
+type Connection struct {
+	URL pipeline.Secret `yaml:"url" default:"redis://localhost:6379/0" doc:"Where Redis is: redis://[user:password@]host:port/db, or rediss:// for TLS." example:"${REDIS_URL:-redis://localhost:6379/0}"`
+	TLS *TLS            `yaml:"tls" doc:"Whom to trust, with rediss://."`
+}
+
+// TLS says whom to trust.
+type TLS struct {
+	CAFile     string `yaml:"ca_file" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/redis-ca.pem"`
+	ServerName string `yaml:"server_name" doc:"The name in the server's certificate, where it is not its host name."`
+}
+
+// Trigger says when a source is drained.
+type Trigger struct {
+	Mode     string        `yaml:",scalar" default:"continuous" enum:"continuous" doc:"continuous: as records come."`
+	Every    time.Duration `yaml:"every" doc:"Drain at the start and then this long after the last drain began." example:"5s"`
+	Cron     string        `yaml:"cron" doc:"Drain at these times: minute, hour, day of month, month, day of week." example:"*/5 * * * *"`
+	TimeZone string        `yaml:"time_zone" doc:"The time zone of cron; default: the machine's." example:"Europe/Berlin"`
+}
+
+// ListSettings is the face of redis_list in a pipeline file.
+type ListSettings struct {
+	Connection    `yaml:",inline"`
+	Keys          []string `yaml:"keys" required:"true" doc:"The lists, each a shard; * ? and [ match many, also those that come later." example:"[user_behavior]"`
+	PushedBy      string   `yaml:"pushed_by" default:"rpush" enum:"rpush,lpush" doc:"How writers push: the other end is read."`
+	Trigger       Trigger  `yaml:"trigger" doc:"When to drain."`
+	OnGap         string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the list does not continue what was delivered: halt and show both sides, or take it as a new list, from its head (better twice than never)."`
+	AllowEviction bool     `yaml:"allow_eviction" doc:"Run although the server's maxmemory-policy may evict the list."`
+}
+
+// StreamSettings is the face of redis_stream in a pipeline file.
+type StreamSettings struct {
+	Connection `yaml:",inline"`
+	Keys       []string `yaml:"keys" required:"true" doc:"The streams, each a shard; * ? and [ match many, also those that come later." example:"[user_behavior]"`
+	Start      string   `yaml:"start" default:"oldest" doc:"Where the very first start begins: oldest, newest, or after an entry's id." example:"oldest"`
+	Trim       string   `yaml:"trim" default:"none" enum:"none,after_commit" doc:"after_commit: remove what is committed."`
+	ValueField string   `yaml:"value_field" doc:"The field whose bytes are the value; the others become headers. Without it an entry is an object of its fields." example:"payload"`
+	Trigger    Trigger  `yaml:"trigger" doc:"When to drain."`
+	OnGap      string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`
+}
+
+// Validate finds what decoding cannot.
+func (s *ListSettings) Validate() []pipeline.Problem {
+	return append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
+}
+
+// Validate finds what decoding cannot.
+func (s *StreamSettings) Validate() []pipeline.Problem {
+	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
+	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
+		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
+	}
+	return found
+}

@@ -1,0 +1,228 @@
+package redis
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+const (
+	// blockFor is how long one XREAD waits in the server.
+	blockFor = 5 * time.Second
+	// firstCount is how many entries are asked for before their size is known.
+	firstCount = 1000
+)
+
+// StreamSource reads streams by position (XREAD from an id): no consumer group,
+// no acknowledgement, nothing to claim. It is a pipeline.Source.
+type StreamSource struct {
+	settings StreamSettings
+	client   *client
+}
+
+var _ pipeline.Source = (*StreamSource)(nil)
+
+// NewStreamSource makes a source. It connects to nobody yet. Errors: Permanent,
+// of settings and files.
+func NewStreamSource(s StreamSettings, log *slog.Logger) (*StreamSource, error) {
+	c, err := s.newClient(log)
+	if err != nil {
+		return nil, err
+	}
+	return &StreamSource{settings: s, client: c}, nil
+}
+
+// Shards gives the keys.
+func (s *StreamSource) Shards(ctx context.Context) ([]string, error) {
+	return s.client.shards(ctx, s.settings.Keys, "stream")
+}
+
+// Close closes the connections that the shards share.
+func (s *StreamSource) Close() error { return s.client.Close() }
+
+// Open opens one stream; see streamOpening for what it checks.
+func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
+	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
+		return nil, err
+	}
+	r := &streamReader{source: s, key: req.Shard, keeps: req.KeepsPosition}
+	r.count, r.asked = firstCount, 0
+	if err := r.open(ctx, req); err != nil {
+		return nil, err
+	}
+	if s.settings.Trigger.continuous() {
+		return r, nil
+	}
+	return s.settings.Trigger.schedule(r)
+}
+
+// streamReader reads one stream. One request is under way at any time: the next
+// one is sent as soon as a reply is used up, so that Redis works meanwhile.
+type streamReader struct {
+	source *StreamSource
+	key    string
+	keeps  bool // the position is kept in the companion
+	start  pipeline.Position
+
+	cursor  pipeline.Position // after what was read
+	count   int               // entries to ask for
+	asked   int               // entries asked for in the request under way, 0: none is
+	left    int64             // entries of the reply that are not read yet
+	skip    bool              // nothing is left up to tail: Read moves the position there
+	checked time.Time         // when gaps were last looked for
+	live    link
+	tail    atomic.Pointer[pipeline.Offset]
+	read    atomic.Uint64 // cursor.Evidence.Added, for Lag
+}
+
+func (r *streamReader) Start() pipeline.Position { return r.start }
+
+// Wait sends a request, where none is under way, and blocks until its reply
+// holds entries.
+func (r *streamReader) Wait(ctx context.Context) error {
+	for r.left == 0 && !r.skip {
+		c, stop, err := r.live.get(ctx, r.source.client)
+		if err != nil {
+			return r.failed("connecting", err)
+		}
+		err = r.await(c)
+		stop()
+		if err != nil {
+			return r.failed("reading stream "+r.key, err)
+		}
+		if r.left == 0 {
+			if err := r.lookForGap(ctx, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// await gets to the first entry of the next reply.
+func (r *streamReader) await(c *conn) error {
+	blocks := r.tail.Load() == nil || r.cursor.Offset.Compare(*r.tail.Load()) >= 0
+	if r.asked == 0 {
+		if err := r.ask(c, blocks); err != nil {
+			return err
+		}
+	}
+	if err := c.ready(); err != nil {
+		return err
+	}
+	streams, err := c.array()
+	if err != nil {
+		return err
+	}
+	r.asked = 0
+	if streams < 0 { // nothing came in time
+		r.skip = !blocks
+		return nil
+	}
+	if _, err := c.array(); err != nil { // a pair: key and entries
+		return err
+	}
+	if n, err := c.expect('$'); err != nil {
+		return err
+	} else if err := c.skip(n); err != nil {
+		return err
+	}
+	r.left, err = c.array()
+	return err
+}
+
+// ask sends the next XREAD (https://redis.io/docs/latest/commands/xread/).
+func (r *streamReader) ask(c *conn, blocks bool) error {
+	count, patience := strconv.Itoa(r.count), answerPatience
+	if blocks {
+		patience += blockFor
+		c.command("XREAD", "COUNT", count, "BLOCK", strconv.FormatInt(blockFor.Milliseconds(), 10), "STREAMS", r.key, r.cursor.Offset.String())
+	} else {
+		c.command("XREAD", "COUNT", count, "STREAMS", r.key, r.cursor.Offset.String())
+	}
+	r.asked = r.count
+	return c.flush(patience)
+}
+
+// Read takes entries from the reply that Wait has found.
+func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
+	if r.skip {
+		r.skip = false
+		r.cursor.Offset = *r.tail.Load()
+		b.After = r.cursor
+		return nil
+	}
+	c, stop, err := r.live.get(ctx, r.source.client)
+	if err != nil {
+		return r.failed("connecting", err)
+	}
+	defer stop()
+	if err := r.take(c, b, limit); err != nil {
+		return r.failed("reading stream "+r.key, err)
+	}
+	b.Read = len(b.Records)
+	b.After = r.cursor
+	r.read.Store(r.cursor.Evidence.Added)
+	r.count = fitting(r.count, b, limit)
+	if r.left > 0 {
+		return nil
+	}
+	if time.Since(r.checked) > lookForGaps {
+		return r.lookForGap(ctx, false)
+	}
+	return r.failed("reading stream "+r.key, r.ask(c, true))
+}
+
+// take parses entries into b until the reply or the limit is used up.
+func (r *streamReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
+	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
+		id, err := r.entry(c, b)
+		if err != nil {
+			return err
+		}
+		r.left--
+		r.cursor.Offset = id
+		r.cursor.Evidence.Added++
+	}
+	return nil
+}
+
+// fitting gives how many records to ask for next, so that a reply is not much
+// larger than a batch may be.
+func fitting(count int, b *pipeline.Batch, limit pipeline.Limit) int {
+	if len(b.Records) == 0 {
+		return count
+	}
+	size := max(b.Bytes/len(b.Records), 1)
+	return max(1, min(limit.Records, 2*limit.Bytes/size))
+}
+
+// Rewind drops the connection: the reply that may be under way is of no use.
+func (r *streamReader) Rewind(p pipeline.Position) error {
+	r.reset()
+	r.cursor = p
+	return nil
+}
+
+func (r *streamReader) reset() {
+	r.live.drop()
+	r.left, r.asked, r.skip = 0, 0, false
+}
+
+// failed gives up the connection and classes the error, if there is one.
+func (r *streamReader) failed(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	r.reset()
+	return r.source.client.classify(doing, err)
+}
+
+func (r *streamReader) Close() error {
+	r.live.close()
+	return nil
+}
