@@ -109,13 +109,10 @@ func read(ctx context.Context, client *kgo.Client, topic string, ends map[int32]
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			end, open := ends[r.Partition]
-			if !open || r.Offset >= end {
-				return // came after Check was called
-			}
-			if !r.Attrs.IsControl() {
+			if open && r.Offset < end && !r.Attrs.IsControl() {
 				j.take(r.Partition, r.Offset, r.Key, r.Value)
 			}
-			if r.Offset == end-1 {
+			if r.Offset >= end-1 { // or later, where the last one was compacted
 				delete(ends, r.Partition)
 			}
 		})

@@ -128,6 +128,24 @@ func TestCheckWaitsForAnOpenTransaction(t *testing.T) {
 	}
 }
 
+func TestReadStopsAtTheEnd(t *testing.T) {
+	addr, client := topicOf(t)
+	produce(t, client, join(as("u1", 1, 2, 3, 4), in(1, as("u2", 1, 2))))
+	end(t, client, kgo.TryCommit)
+	reader, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.KeepControlRecords())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	j := newJudge(expected)
+	if err := read(t.Context(), reader, "t", map[int32]int64{0: 3, 1: 1}, j); err != nil {
+		t.Fatal(err)
+	}
+	if got := j.verdict(); got.Records != 4 || got.Lost != 2 {
+		t.Errorf("three and one records are before the ends; got %s", got)
+	}
+}
+
 func TestCheckOfATopicThatIsNotThere(t *testing.T) {
 	addr, _ := topicOf(t)
 	_, err := Check(t.Context(), []string{addr}, "other", expected)
