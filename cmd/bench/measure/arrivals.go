@@ -15,6 +15,10 @@ import (
 // times in Arrivals.
 const pollEvery = 10 * time.Millisecond
 
+// readableLimit is how long after the end of a mover its records may become
+// readable.
+const readableLimit = 30 * time.Second
+
 // Arrivals tells when the records of a topic arrived.
 type Arrivals struct {
 	// First is when the first record was in the log, committed or not: the
@@ -28,21 +32,16 @@ type Arrivals struct {
 // Took is the time from the first record to the last.
 func (a Arrivals) Took() time.Duration { return a.Last.Sub(a.First) }
 
-// WatchArrivals polls an empty topic's offsets until done is closed, and once
-// more after that.
+// WatchArrivals polls an empty topic's offsets until done is closed and, since
+// the broker makes a transaction readable a little after it has confirmed the
+// commit, until everything can be read, but not longer than readableLimit.
 func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int32, done <-chan struct{}) (Arrivals, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	var seen Arrivals
 	var before offsets
-	for last := false; !last; {
-		select {
-		case <-tick.C:
-		case <-done:
-			last = true
-		case <-ctx.Done():
-			return seen, ctx.Err()
-		}
+	var giveUp <-chan time.Time
+	for {
 		now, err := k.offsets(ctx, topic, partitions)
 		if err != nil {
 			return seen, err
@@ -54,12 +53,21 @@ func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int3
 		if now.stable != before.stable {
 			seen.Last = at
 		}
-		if last && now.stable != now.high {
-			seen.Last = time.Time{}
-		}
 		before = now
+		if giveUp != nil && now.stable == now.high {
+			return seen, nil
+		}
+		select {
+		case <-tick.C:
+		case <-done:
+			done, giveUp = nil, time.After(readableLimit)
+		case <-giveUp:
+			seen.Last = time.Time{}
+			return seen, nil
+		case <-ctx.Done():
+			return seen, ctx.Err()
+		}
 	}
-	return seen, nil
 }
 
 // offsets are sums over the partitions of a topic.
@@ -118,4 +126,21 @@ func sumOf(shard kgo.ResponseShard) (int64, error) {
 		}
 	}
 	return sum, nil
+}
+
+// AwaitRecord returns when the topic's log holds something, committed or not.
+func (k *Kafka) AwaitRecord(ctx context.Context, topic string, partitions int32) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		high, err := k.endOffsets(ctx, topic, partitions, 0)
+		if err != nil || high > 0 {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -2,7 +2,9 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,6 +39,18 @@ func (k *Kafka) DeleteTopic(ctx context.Context, topic string) error {
 		return fmt.Errorf("delete topic %s: %w", topic, err)
 	}
 	return nil
+}
+
+// Version is that of the brokers, as far as their requests tell: "4.1".
+func (k *Kafka) Version(ctx context.Context) (string, error) {
+	versions, err := k.admin.ApiVersions(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask Kafka for its version: %w", err)
+	}
+	for _, broker := range versions.Sorted() {
+		return strings.TrimPrefix(broker.VersionGuess(), "v"), broker.Err
+	}
+	return "", errors.New("Kafka has no broker")
 }
 
 // Close closes the connections.

@@ -70,14 +70,20 @@ type Verdict struct {
 	Doubled    int `json:"doubled"`
 	Disordered int `json:"disordered"`
 	Corrupt    int `json:"corrupt"`
+	Foreign    int `json:"foreign"` // events that nobody pushed
 }
 
 // Clean is true where each event arrived once, whole, and in order.
 func (v Verdict) Clean() bool { return v == Verdict{} }
 
-// String gives the four numbers.
+// String gives the numbers: lost/doubled/disordered/corrupt, and foreign where
+// there are some.
 func (v Verdict) String() string {
-	return fmt.Sprintf("%d/%d/%d/%d", v.Lost, v.Doubled, v.Disordered, v.Corrupt)
+	s := fmt.Sprintf("%d/%d/%d/%d", v.Lost, v.Doubled, v.Disordered, v.Corrupt)
+	if v.Foreign > 0 {
+		s += fmt.Sprintf(" and %d foreign", v.Foreign)
+	}
+	return s
 }
 
 // Latency is the time from XADD or RPUSH to a read_committed consumer.
@@ -154,6 +160,7 @@ func (r Row) Verdict() Verdict {
 		sum.Doubled += run.Verdict.Doubled
 		sum.Disordered += run.Verdict.Disordered
 		sum.Corrupt += run.Verdict.Corrupt
+		sum.Foreign += run.Verdict.Foreign
 	}
 	return sum
 }
