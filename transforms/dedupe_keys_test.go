@@ -1,0 +1,102 @@
+package transforms
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestKeySetIsASet compares a keySet with a slice, while it grows, shrinks and
+// its numbers come round. Sums are chosen to collide in the index.
+func TestKeySetIsASet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.SampledFrom([]int{1, 2, 7, 100, 3000}).Draw(t, "limit")
+		set := newKeySet(limit)
+		if limit > 2 && rapid.Bool().Draw(t, "few bits of home") {
+			set.width = 28
+			set.number = 1<<set.width - 1
+		}
+		type item struct {
+			sum keySum
+			n   uint64
+		}
+		var model []item
+		places, removed := set.held, 0
+		add := func(sum keySum) {
+			if slices.ContainsFunc(model, func(i item) bool { return i.sum == sum }) {
+				return
+			}
+			for places() >= limit {
+				if oldest := set.oldest(); oldest.state != forgotten {
+					if oldest.sum != model[0].sum {
+						t.Fatalf("the oldest is %v, want %v", oldest.sum, model[0].sum)
+					}
+					model = model[1:]
+				}
+				set.pop()
+			}
+			model = append(model, item{sum, set.add(carrier{sum: sum, state: known})})
+		}
+		sums := rapid.Custom(func(t *rapid.T) keySum {
+			high := rapid.Uint64Range(0, 3).Draw(t, "home") << 62
+			return keySum{high | rapid.Uint64Range(0, 2).Draw(t, "near"), rapid.Uint64Range(0, 60).Draw(t, "other")}
+		})
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) { add(sums.Draw(t, "sum")) },
+			"add many": func(t *rapid.T) {
+				from := rapid.Uint64().Draw(t, "from")
+				for i := range rapid.Uint64Range(0, 4000).Draw(t, "many") {
+					add(keySum{(from + i) * 0x9e3779b97f4a7c15, i})
+				}
+			},
+			"remove": func(t *rapid.T) {
+				if len(model) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(model)-1).Draw(t, "which")
+				set.remove(model[i].n)
+				removed++
+				if set.at(model[i].n) != nil {
+					t.Fatal("a removed carrier is still there")
+				}
+				model = slices.Delete(model, i, i+1)
+			},
+			"pop": func(*rapid.T) {
+				if set.held() == 0 {
+					return
+				}
+				if set.oldest().state != forgotten {
+					model = model[1:]
+				}
+				set.pop()
+			},
+			"": func(t *rapid.T) {
+				if set.live != len(model) || set.held() > limit+1 {
+					t.Fatalf("%d live, %d held, want %d live, at most %d held", set.live, set.held(), len(model), limit)
+				}
+				for _, i := range model {
+					if c, n := set.find(i.sum); c == nil || n != i.n || c.sum != i.sum {
+						t.Fatalf("%v is not found as %d: %v, %d", i.sum, i.n, c, n)
+					}
+				}
+				if c, _ := set.find(keySum{1 << 62, 1 << 40}); c != nil {
+					t.Fatal("what was never there is found")
+				}
+			},
+		})
+	})
+}
+
+func TestKeySetGivesMemoryBack(t *testing.T) {
+	set := newKeySet(1_000_000)
+	for i := range uint64(10 * chunkSize) {
+		set.add(carrier{sum: keySum{i << 40, i}, state: known})
+		if set.held() > 10 {
+			set.pop()
+		}
+	}
+	if len(set.chunks) > 2 || len(set.slots) != smallest {
+		t.Errorf("10 keys hold %d chunks and %d slots", len(set.chunks), len(set.slots))
+	}
+}
