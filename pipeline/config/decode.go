@@ -70,14 +70,15 @@ func (d *decoder) keyAt(path string) *yaml.Node {
 	return d.places[path].value
 }
 
-// document decodes the root of a document.
-func (d *decoder) document(n *yaml.Node, spec *Pipeline) {
+// document decodes the root of a document; false: it is nothing like a pipeline.
+func (d *decoder) document(n *yaml.Node, spec *Pipeline) bool {
 	d.place("", nil, n)
 	if n.Kind != yaml.MappingNode {
 		d.wrong(n, "", "a pipeline is an object, not "+describe(n), "write name, source and sink")
-		return
+		return false
 	}
 	d.value(n, reflect.ValueOf(spec).Elem(), field{typ: reflect.TypeFor[Pipeline]()}, "")
+	return true
 }
 
 // value decodes a node into v, as f describes it.
@@ -113,11 +114,14 @@ func (d *decoder) want(n *yaml.Node, f field, path string) {
 	if f.typ == typeSecret && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
 		got = "a number or a word that YAML knows"
 	}
-	do := fmt.Sprintf("write %s, like %s", f.typeName(), f.sample())
-	if f.typ.Kind() == reflect.String && n.Kind == yaml.ScalarNode && n.Value != "" {
+	do := fmt.Sprintf("write %s, like %s", a(f.typeName()), f.sample())
+	switch {
+	case len(f.enum) > 0:
+		do = suggest("", f.enum) + f.otherwise
+	case f.typ.Kind() == reflect.String && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null":
 		do = "put it in quotes"
 	}
-	d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), f.typeName(), got), do)
+	d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), a(f.typeName()), got), do)
 }
 
 // label is a path as messages show it: its last part is enough, beside the place.
@@ -184,7 +188,9 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, f field, path string)
 		whole.name = f.name
 		d.value(n, v.FieldByIndex(whole.index), whole, path)
 	case s.scalar != nil && n.Kind == yaml.ScalarNode:
-		d.value(n, v.FieldByIndex(s.scalar.index), *s.scalar, path)
+		scalar := *s.scalar
+		scalar.otherwise = ", or an object of " + strings.Join(s.names(), ", ")
+		d.value(n, v.FieldByIndex(scalar.index), scalar, path)
 	case n.Kind == yaml.MappingNode:
 		d.fields(n, v, s, path)
 	default:
@@ -255,13 +261,23 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, f field, path string) {
 		if path != "" {
 			key = d.keyAt(path)
 		}
-		d.failAt(key, fmt.Sprintf("%s is missing%s", f.name, in), "write "+f.name+": "+f.sample())
+		d.failAt(key, fmt.Sprintf("%s is missing%s", f.name, in), "write "+d.missing(f))
 	case f.typ.Kind() == reflect.Struct && f.typ != typeUse:
 		d.places[at] = d.places[path]
 		if s := shapeOf(f.typ); s.whole == nil {
 			d.fields(&yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}, v, s, at)
 		}
 	}
+}
+
+// missing shows a field that has to be written.
+func (d *decoder) missing(f field) string {
+	if f.typ.Kind() == reflect.Struct && f.typ != typeUse {
+		if s := shapeOf(f.typ); s.component != nil {
+			return f.name + " with one of " + strings.Join(d.catalog.names(s.component.of), ", ")
+		}
+	}
+	return f.name + ": " + f.sample()
 }
 
 // fallback decodes a default. Nothing in it is expanded.

@@ -92,12 +92,12 @@ func (w *writer) structure(v reflect.Value) *yaml.Node {
 		return w.value(v.FieldByIndex(f.index), f)
 	}
 	node := &yaml.Node{Kind: yaml.MappingNode}
-	for i, f := range s.fields {
+	for _, f := range s.fields {
 		child := w.value(v.FieldByIndex(f.index), f)
-		if child != nil && !(f.typ.Kind() == reflect.Struct && len(child.Content) == 0 && child.Kind == yaml.MappingNode) {
+		empty := child != nil && child.Kind == yaml.MappingNode && len(child.Content) == 0
+		if child != nil && !(empty && f.typ.Kind() == reflect.Struct) {
 			node.Content = append(node.Content, text(f.name), child)
 		}
-		_ = i
 	}
 	if s.component != nil {
 		use := v.FieldByIndex(s.component.index).Interface().(Use)

@@ -23,6 +23,7 @@ type field struct {
 	condition  bool
 	path       bool
 	of         kind
+	otherwise  string // what else may stand in place of one of enum, for messages
 }
 
 // shape is what a struct takes.
@@ -166,10 +167,34 @@ func (f field) typeName() string {
 	case reflect.Interface:
 		return "anything"
 	case reflect.Struct:
-		return "object"
+		return structName(f.typ)
 	default:
 		return "whole number"
 	}
+}
+
+// structName says in words what a struct takes.
+func structName(t reflect.Type) string {
+	switch s := shapeOf(t); {
+	case s.whole != nil:
+		return s.whole.typeName()
+	case s.scalar != nil:
+		return s.scalar.typeName() + ", or an object"
+	}
+	return "object"
+}
+
+// a puts an article before what a field takes, where one belongs.
+func a(typeName string) string {
+	for _, bare := range []string{"text", "secret text", "true or false", "one of ", "anything"} {
+		if strings.HasPrefix(typeName, bare) {
+			return typeName
+		}
+	}
+	if strings.ContainsAny(typeName[:1], "aeiou") {
+		return "an " + typeName
+	}
+	return "a " + typeName
 }
 
 // sample is a value that a field takes, as it would stand in a file.
@@ -196,8 +221,10 @@ func (f field) sample() string {
 		return f.sample()
 	case reflect.Slice:
 		return "[" + f.element().sample() + "]"
-	case reflect.Map, reflect.Struct:
+	case reflect.Map:
 		return "{…}"
+	case reflect.Struct:
+		return structSample(f.typ)
 	case reflect.Bool:
 		return "true"
 	case reflect.String, reflect.Interface:
@@ -205,4 +232,33 @@ func (f field) sample() string {
 	default:
 		return "1"
 	}
+}
+
+// structSample shows the fields that a struct requires, or else its first.
+func structSample(t reflect.Type) string {
+	s := shapeOf(t)
+	if s.whole != nil {
+		return s.whole.sample()
+	}
+	var parts []string
+	for i, f := range s.fields {
+		if nested := f.typ.Kind() == reflect.Pointer || f.typ.Kind() == reflect.Slice; nested && !f.required {
+			continue // it may hold itself
+		}
+		if f.required || i == 0 && len(s.required()) == 0 {
+			parts = append(parts, f.name+": "+f.sample())
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// required names the fields that have to be written.
+func (s *shape) required() []string {
+	var names []string
+	for _, f := range s.fields {
+		if f.required && !f.hasDefault {
+			names = append(names, f.name)
+		}
+	}
+	return names
 }

@@ -21,7 +21,7 @@ func (p *parser) expressionNames() map[string]bool {
 	for _, k := range kinds() {
 		for _, c := range p.catalog.list(k) {
 			eachField(c, func(f field, _ string) {
-				if f.typ == typeExpression {
+				if f.typeName() == "expression" {
 					names[f.name] = true
 				}
 			})

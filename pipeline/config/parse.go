@@ -93,9 +93,10 @@ func (p *parser) file(data []byte) []*Pipeline {
 func (p *parser) pipeline(document *yaml.Node) *Pipeline {
 	d := newDecoder(p)
 	spec := &Pipeline{At: p.src.place(document)}
-	d.document(document, spec)
-	c := checker{parser: p, decoder: d, spec: spec}
-	c.check()
+	if d.document(document, spec) {
+		c := checker{parser: p, decoder: d, spec: spec}
+		c.check()
+	}
 	spec.hidden = &p.hidden
 	return spec
 }

@@ -95,7 +95,7 @@ func indented(text, by string) string {
 
 // eachField calls yield for each field of a component's settings, with its path
 // inside the component: "trigger.every", "servers[].port". What stands for the
-// whole of a component or object is called by the name before it.
+// whole of a component is called by its name and has no path.
 func eachField(c Component, yield func(f field, path string)) {
 	if c.Settings == nil {
 		return
@@ -120,7 +120,7 @@ func fieldsOf(t reflect.Type, name, path string, depth int, yield func(f field, 
 	path += suffix
 	s := shapeOf(t)
 	for _, single := range []*field{s.whole, s.scalar} {
-		if single != nil && single.name == "" {
+		if single != nil && single.name == "" && path == "" {
 			f := *single
 			f.name = name
 			yield(f, path)

@@ -41,7 +41,7 @@ func (c *checker) name() {
 	first, taken := c.named[name]
 	switch {
 	case !safeName.MatchString(name) || len(name) > maxNameBytes:
-		c.failAt("name", fmt.Sprintf("the name %s cannot be part of ids and keys", quote(name)),
+		c.failAt("name", fmt.Sprintf("the name %s cannot be part of ids and keys", quote(c.hidden.scrub(name))),
 			fmt.Sprintf("write at most %d letters, digits, dots, underscores and hyphens, like user-behavior", maxNameBytes))
 	case taken:
 		c.failAt("name", fmt.Sprintf("another pipeline is called %s, at %s", name, first), "give each pipeline its own name")
@@ -104,17 +104,22 @@ func (c *checker) fields(k kind, use Use) bool {
 
 // delivery refuses a guarantee that source and sink cannot keep.
 func (c *checker) delivery() {
+	bad := c.decoder.bad
 	source, ok := c.catalog.find(sources, c.spec.Source.Component)
 	sink, also := c.catalog.find(sinks, c.spec.Sink.Component)
-	if !ok || !also || c.decoder.bad["delivery"] {
+	if !ok || !also || bad["delivery"] || bad["source"] || bad["sink"] {
 		return
 	}
-	best, limit := source.Best, "source "+source.Name
+	best, limit, at := source.Best, "source "+source.Name, "source."+source.Name
 	if sink.Best < best {
-		best, limit = sink.Best, "sink "+sink.Name
+		best, limit, at = sink.Best, "sink "+sink.Name, "sink."+sink.Name
+	}
+	written := "the default"
+	if c.decoder.places["delivery"].key != nil {
+		at, written = "delivery", "as written"
 	}
 	if c.spec.Delivery > best {
-		c.failAt("delivery", fmt.Sprintf("delivery %s cannot be kept: the %s can keep %s", c.spec.Delivery, limit, best),
+		c.failAt(at, fmt.Sprintf("delivery %s, %s, cannot be kept: the %s keeps %s at best", c.spec.Delivery, written, limit, best),
 			"write delivery: "+best.String())
 	}
 }

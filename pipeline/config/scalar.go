@@ -47,8 +47,8 @@ func (d *decoder) textual(n *yaml.Node, v reflect.Value, f field, path string) {
 		return
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
-		d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), f.typeName(), quote(text)),
-			suggest(text, f.enum))
+		d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), f.typeName(), quote(d.hidden.scrub(text))),
+			suggest(text, f.enum)+f.otherwise)
 		return
 	}
 	var err error
@@ -70,7 +70,7 @@ func (d *decoder) textual(n *yaml.Node, v reflect.Value, f field, path string) {
 		}
 	}
 	if err != nil || (f.typ == typeDuration || f.typ == typeSize) && v.Int() < 0 {
-		d.wrong(n, path, fmt.Sprintf("%s is not a %s: %s", quote(text), f.typeName(), label(path)), "write "+units(f))
+		d.wrong(n, path, fmt.Sprintf("%s is not a %s: %s", quote(d.hidden.scrub(text)), f.typeName(), label(path)), "write "+units(f))
 		return
 	}
 	d.least(n, v, f, path)
@@ -128,7 +128,7 @@ func (d *decoder) number(n *yaml.Node, v reflect.Value, f field, path string) {
 		v.SetFloat(x)
 	}
 	if !ok {
-		what := fmt.Sprintf("%s has to be %s; %s is out of its range or has a fraction", label(path), f.typeName(), clip(n.Value))
+		what := fmt.Sprintf("%s has to be %s; %s is out of its range or has a fraction", label(path), a(f.typeName()), clip(n.Value))
 		d.wrong(n, path, what, "write a number like "+f.sample())
 		return
 	}

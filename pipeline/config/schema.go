@@ -157,16 +157,6 @@ func (s schemer) properties(shape shape, depth int) object {
 	return properties
 }
 
-func (s *shape) required() []string {
-	var names []string
-	for _, f := range s.fields {
-		if f.required && !f.hasDefault {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
 // components gives a schema for each component of a kind, with common beside its
 // name.
 func (s schemer) components(k kind, common object, depth int) object {

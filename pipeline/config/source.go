@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -49,17 +50,14 @@ type spot struct{ line, col int }
 // locate finds the place in the file of a place inside the text of a scalar, which
 // may be plain, quoted or a block. Where it cannot, it gives the scalar's own.
 func (s *source) locate(n *yaml.Node, at ExpressionPlace) (line, col int) {
-	index := 0
-	for i, text := range strings.SplitAfter(n.Value, "\n") {
-		if i+1 == at.Line {
-			index += min(max(at.Col-1, 0), len([]rune(text)))
-			break
-		}
-		index += len([]rune(text))
-	}
+	lines := strings.SplitAfter(n.Value, "\n")
 	spots := s.trace(n)
-	if index >= len(spots) {
+	if spots == nil || at.Line < 1 || at.Line > len(lines) {
 		return n.Line, n.Column
+	}
+	index := min(max(at.Col-1, 0), utf8.RuneCountInString(lines[at.Line-1]))
+	for _, text := range lines[:at.Line-1] {
+		index += utf8.RuneCountInString(text)
 	}
 	return spots[index].line, spots[index].col
 }
@@ -69,7 +67,7 @@ func (s *source) locate(n *yaml.Node, at ExpressionPlace) (line, col int) {
 func (s *source) trace(n *yaml.Node) []spot {
 	t := tracer{source: s, spot: spot{n.Line, n.Column}, style: n.Style}
 	t.properties = n.Anchor != "" || n.Style&yaml.TaggedStyle != 0
-	t.start()
+	t.start(n.Value)
 	spots := make([]spot, 0, len(n.Value)+1)
 	for _, r := range n.Value {
 		at, ok := t.next(r)
@@ -106,7 +104,7 @@ func (t *tracer) double() bool { return t.style&yaml.DoubleQuotedStyle != 0 }
 func (t *tracer) single() bool { return t.style&yaml.SingleQuotedStyle != 0 }
 
 // start goes to the first character.
-func (t *tracer) start() {
+func (t *tracer) start(value string) {
 	for rest := t.after(t.spot.line, t.col); t.properties && strings.ContainsAny(firstOf(rest), "&!"); {
 		t.col += len([]rune(rest)) - len([]rune(afterWord(rest)))
 		rest = t.after(t.spot.line, t.col)
@@ -115,14 +113,19 @@ func (t *tracer) start() {
 	case t.double(), t.single():
 		t.col++
 	case t.block():
-		for n := t.spot.line + 1; n <= len(t.lines); n++ {
-			if runes := t.source.line(n); strings.TrimSpace(string(runes)) != "" {
-				t.indent = len(runes) - len([]rune(strings.TrimLeft(string(runes), " ")))
-				break
-			}
-		}
+		t.indent = max(margin(t.lines[min(t.spot.line, len(t.lines)):])-margin(strings.Split(value, "\n")), 0)
 		t.advance()
 	}
+}
+
+// margin counts the spaces before the first line that has more than spaces.
+func margin(lines []string) int {
+	for _, line := range lines {
+		if text := strings.TrimLeft(line, " "); text != "" {
+			return len(line) - len(text)
+		}
+	}
+	return 0
 }
 
 // advance goes to the start of the next line.

@@ -12,8 +12,8 @@ func suggest(name string, known []string) string {
 	if best := nearestName(name, known); best != "" {
 		return "write " + best
 	}
-	if len(known) == 0 {
-		return "remove it"
+	if len(known) < 2 {
+		return "write " + strings.Join(known, "")
 	}
 	return "write one of " + strings.Join(known, ", ")
 }

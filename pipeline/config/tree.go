@@ -59,8 +59,18 @@ func (p *parser) syntax(err error) {
 		if e.ContextMsg != "" {
 			what += " " + e.ContextMsg
 		}
+		if start := e.ContextMark.Line; start > 0 && start < line {
+			what += fmt.Sprintf(" that starts in line %d", start)
+		}
 	}
-	p.fail(line, col, "this is not valid YAML: "+what, "look at the indentation, the quotes and the brackets here and just before")
+	switch {
+	case strings.Contains(what, "exceeded max depth"):
+		p.fail(line, col, fmt.Sprintf("this is nested more than %d levels deep", maxDepth), "nest less")
+	case strings.HasPrefix(p.src.after(line, 1), "\t"):
+		p.fail(line, col, "the line is indented with a tab", "indent with spaces")
+	default:
+		p.fail(line, col, "this is not valid YAML: "+what, "look at the indentation, the quotes and the brackets here and just before")
+	}
 }
 
 // survey walks a document once, aliases expanded, and notes what is wrong
