@@ -126,6 +126,14 @@ func (n *Node) Text() string {
 	return string(n.Raw())
 }
 
+// AppendText appends what Text gives.
+func (n *Node) AppendText(dst []byte) []byte {
+	if n.Type() == JSONString {
+		return appendDecoded(dst, n.raw[1:len(n.raw)-1])
+	}
+	return append(dst, n.Raw()...)
+}
+
 // Int gives a number that is written without fraction and exponent, exactly;
 // false: it is written in another way, or does not fit.
 func (n *Node) Int() (int64, bool) {

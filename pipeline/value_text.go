@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unicode/utf16"
@@ -68,30 +69,22 @@ func AppendFloat(dst []byte, f float64) []byte {
 // decodeString gives the text of a JSON string, which is given with its quotes.
 func decodeString(json []byte) string {
 	raw := json[1 : len(json)-1]
-	if !hasEscape(raw) {
+	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw)
 	}
 	return string(appendDecoded(make([]byte, 0, len(raw)), raw))
-}
-
-func hasEscape(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
 }
 
 // appendDecoded appends the text that raw, the valid inside of a JSON string,
 // stands for. A lone surrogate becomes U+FFFD, as in encoding/json.
 func appendDecoded(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			dst = append(dst, raw[i])
-			continue
+		escape := bytes.IndexByte(raw[i:], '\\')
+		if escape < 0 {
+			return append(dst, raw[i:]...)
 		}
-		i++
+		dst = append(dst, raw[i:i+escape]...)
+		i += escape + 1
 		switch raw[i] {
 		case 'u':
 			r := hex4(raw[i+1:])

@@ -117,6 +117,7 @@ func (d *Dedupe) Apply(_ context.Context, b *pipeline.Batch) error {
 	defer d.mu.Unlock()
 	number, shard := d.life(b)
 	d.resume(shard, number, b)
+	d.keys.warm(*held)
 	next := 0
 	for r := range b.Live {
 		at := now

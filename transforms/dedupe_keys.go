@@ -52,6 +52,7 @@ type keySet struct {
 	shift  int    // home = sum[0] >> shift
 	number uint32 // mask of the low bits that name a carrier
 	width  int    // bits of number
+	warmed uint32 // keeps the loads of warm from being optimised away
 }
 
 // smallest is the first size of the index.
@@ -99,6 +100,26 @@ func (s *keySet) find(sum keySum) (*carrier, uint64) {
 		return s.place(n), n
 	}
 	return nil, 0
+}
+
+// warm touches the memory that looking up the sums, and letting go of as many of
+// the oldest carriers, is going to need. The loads of a whole batch overlap
+// here; one lookup after the other would wait for main memory each time.
+func (s *keySet) warm(sums []keySum) {
+	var touched uint32
+	for _, sum := range sums {
+		touched ^= s.slots[sum[0]>>s.shift]
+	}
+	for _, sum := range sums {
+		home := sum[0] >> s.shift
+		if slot := s.slots[home]; slot != 0 && slot&^s.number == uint32(home)<<s.width {
+			touched ^= uint32(s.place(s.numberIn(slot)).state)
+		}
+	}
+	for n := s.head; n < min(s.head+uint64(len(sums)), s.tail); n++ {
+		touched ^= s.slots[s.place(n).sum[0]>>s.shift]
+	}
+	s.warmed = touched
 }
 
 // slotOf finds the slot of a sum, and of a carrier's number where it is not 0.
