@@ -18,7 +18,7 @@ func (d *decoder) isComponent(f field, name string) bool {
 
 // oneComponent decodes the component among the keys of a mapping; there has to be
 // one. found holds keys and values.
-func (d *decoder) oneComponent(n *yaml.Node, found []*yaml.Node, v reflect.Value, f field, path string) {
+func (d *decoder) oneComponent(found []*yaml.Node, v reflect.Value, f field, path string) {
 	switch {
 	case len(found) == 0:
 		d.wrong(d.keyAt(path), path, fmt.Sprintf("%s names no %s", label(path), f.of),
@@ -133,12 +133,11 @@ func (d *decoder) nearest(path string) *yaml.Node {
 	return d.nearest(parent(path))
 }
 
-// sample is the first line of a component's example after its own name.
+// sample is the component's example without its name, where it is one line.
 func (c Component) sample() string {
 	_, after, _ := strings.Cut(c.Example, c.Name+":")
-	line, _, _ := strings.Cut(strings.TrimSpace(after), "\n")
-	if line == "" {
-		return "{…}"
+	if after = strings.TrimSpace(after); strings.Contains(after, "\n") {
+		return ""
 	}
-	return line
+	return after
 }

@@ -115,7 +115,12 @@ func (d *decoder) want(n *yaml.Node, f field, path string) {
 		got = "a number or a word that YAML knows"
 	}
 	do := fmt.Sprintf("write %s, like %s", a(f.typeName()), f.sample())
+	component := f.component()
 	switch {
+	case component != "" && f.typ.Kind() == reflect.Slice:
+		do = "write a list of objects, each with one of " + strings.Join(d.catalog.names(component), ", ")
+	case component != "":
+		do = "write an object with one of " + strings.Join(d.catalog.names(component), ", ")
 	case len(f.enum) > 0:
 		do = suggest("", f.enum) + f.otherwise
 	case f.typ.Kind() == reflect.String && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null":
@@ -222,7 +227,7 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, s shape, path string) {
 		present[key.Value] = true
 	}
 	if s.component != nil && (len(components) > 0 || !unknown) {
-		d.oneComponent(n, components, v.FieldByIndex(s.component.index), *s.component, path)
+		d.oneComponent(components, v.FieldByIndex(s.component.index), *s.component, path)
 	}
 	for _, f := range s.fields {
 		if !present[f.name] && !meant[f.name] {
@@ -272,10 +277,8 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, f field, path string) {
 
 // missing shows a field that has to be written.
 func (d *decoder) missing(f field) string {
-	if f.typ.Kind() == reflect.Struct && f.typ != typeUse {
-		if s := shapeOf(f.typ); s.component != nil {
-			return f.name + " with one of " + strings.Join(d.catalog.names(s.component.of), ", ")
-		}
+	if component := f.component(); component != "" {
+		return f.name + " with one of " + strings.Join(d.catalog.names(component), ", ")
 	}
 	return f.name + ": " + f.sample()
 }

@@ -94,10 +94,10 @@ func (w *writer) structure(v reflect.Value) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for _, f := range s.fields {
 		child := w.value(v.FieldByIndex(f.index), f)
-		empty := child != nil && child.Kind == yaml.MappingNode && len(child.Content) == 0
-		if child != nil && !(empty && f.typ.Kind() == reflect.Struct) {
-			node.Content = append(node.Content, text(f.name), child)
+		if child == nil || f.typ.Kind() == reflect.Struct && child.Kind == yaml.MappingNode && len(child.Content) == 0 {
+			continue
 		}
+		node.Content = append(node.Content, text(f.name), child)
 	}
 	if s.component != nil {
 		use := v.FieldByIndex(s.component.index).Interface().(Use)

@@ -173,6 +173,21 @@ func (f field) typeName() string {
 	}
 }
 
+// component is the kind of component that is named among the fields of a struct, or
+// of each in a list; empty: none is.
+func (f field) component() kind {
+	if f.typ.Kind() == reflect.Slice {
+		return f.element().component()
+	}
+	if f.typ.Kind() != reflect.Struct || f.typ == typeUse {
+		return ""
+	}
+	if s := shapeOf(f.typ); s.component != nil {
+		return s.component.of
+	}
+	return ""
+}
+
 // structName says in words what a struct takes.
 func structName(t reflect.Type) string {
 	switch s := shapeOf(t); {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +44,7 @@ func FuzzParse(f *testing.F) {
 
 func checkErrors(t *testing.T, err error, lines int) {
 	t.Helper()
-	errs, ok := err.(config.Errors)
+	errs, ok := errors.AsType[config.Errors](err)
 	if !ok || len(errs) == 0 {
 		t.Fatalf("%T is not Errors", err)
 	}

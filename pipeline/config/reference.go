@@ -104,20 +104,18 @@ func eachField(c Component, yield func(f field, path string)) {
 }
 
 func fieldsOf(t reflect.Type, name, path string, depth int, yield func(f field, path string)) {
-	suffix := ""
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		switch t.Kind() {
 		case reflect.Slice:
-			suffix += "[]"
+			path += "[]"
 		case reflect.Map:
-			suffix += ".*"
+			path += ".*"
 		}
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct || t == typeUse || depth > maxNesting {
 		return
 	}
-	path += suffix
 	s := shapeOf(t)
 	for _, single := range []*field{s.whole, s.scalar} {
 		if single != nil && single.name == "" && path == "" {

@@ -38,7 +38,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, f field, path string) {
 
 // textual decodes what is written as text and may hold variables.
 func (d *decoder) textual(n *yaml.Node, v reflect.Value, f field, path string) {
-	if !isText(n) && !(f.typ == typeSize && n.ShortTag() == "!!int") {
+	bytes := f.typ == typeSize && n.ShortTag() == "!!int"
+	if !isText(n) && !bytes {
 		d.want(n, f, path)
 		return
 	}
