@@ -91,8 +91,8 @@ func (p *Process) CPU() (time.Duration, error) {
 
 // cpuOf reads utime and stime, in ticks of 10 ms, out of /proc/PID/stat.
 func cpuOf(stat []byte) (time.Duration, error) {
-	_, rest, _ := bytes.Cut(stat, []byte(") ")) // the name may hold anything
-	fields := strings.Fields(string(rest))
+	name := bytes.LastIndexByte(stat, ')') // the end of the name, which may hold anything
+	fields := strings.Fields(string(stat[name+1:]))
 	if len(fields) < 13 {
 		return 0, errors.New("/proc/PID/stat is too short")
 	}
