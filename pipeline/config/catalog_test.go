@@ -24,7 +24,7 @@ type tlsSettings struct {
 }
 
 type trigger struct {
-	Mode     string        `yaml:",scalar" enum:"continuous" doc:"All the time."`
+	Mode     string        `yaml:",scalar" default:"continuous" enum:"continuous" doc:"All the time."`
 	Every    time.Duration `yaml:"every" min:"1ms" doc:"Once in this time."`
 	Cron     string        `yaml:"cron" example:"*/5 * * * *" doc:"By the clock."`
 	TimeZone string        `yaml:"time_zone" default:"UTC" doc:"The clock's time zone."`
@@ -35,8 +35,8 @@ type listSettings struct {
 	TLS        *tlsSettings `yaml:"tls" doc:"Encrypts the connection."`
 	Keys       []string     `yaml:"keys" required:"true" example:"[user_behavior]" doc:"The lists: a shard each."`
 	PushedBy   string       `yaml:"pushed_by" default:"rpush" enum:"rpush,lpush" doc:"How producers push."`
-	Trigger    trigger      `yaml:"trigger" default:"continuous" doc:"When to look."`
-	Evict      bool         `yaml:"allow_eviction" default:"false" doc:"Go on where the server may evict the list."`
+	Trigger    trigger      `yaml:"trigger" doc:"When to look."`
+	Evict      bool         `yaml:"allow_eviction" doc:"Go on where the server may evict the list."`
 	Weight     float64      `yaml:"weight" default:"1.5" min:"0.5" doc:"How heavy."`
 }
 

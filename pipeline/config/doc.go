@@ -12,7 +12,8 @@
 //	yaml:",scalar"     the struct may be a scalar, for this field, or a mapping, for
 //	                   the others: trigger: continuous or trigger: {every: 5s}
 //	doc:"…"            one or two sentences for the reference
-//	default:"…"        as it would stand in the file; used when the field is absent
+//	default:"…"        as it would stand in the file; used when the field is absent. Of a
+//	                   ",scalar" field: when the whole struct is absent. bool: false
 //	required:"true"    absent is a mistake
 //	enum:"a,b"         the only texts it takes
 //	min:"1"            the smallest number, size or duration it takes

@@ -41,6 +41,7 @@ var (
 	typeExpression = reflect.TypeFor[pipeline.Expression]()
 	typeDelivery   = reflect.TypeFor[pipeline.Delivery]()
 	typeUse        = reflect.TypeFor[Use]()
+	typeOnError    = reflect.TypeFor[OnError]()
 	typeTest       = reflect.TypeFor[Test]()
 )
 
@@ -89,7 +90,9 @@ func newField(sf reflect.StructField, name string) field {
 		path:      sf.Tag.Get("path") == "true",
 		of:        kind(sf.Tag.Get("of")),
 	}
-	f.def, f.hasDefault = sf.Tag.Lookup("default")
+	if f.def, f.hasDefault = sf.Tag.Lookup("default"); !f.hasDefault && !f.required {
+		f.def, f.hasDefault = impliedDefault(f.typ)
+	}
 	if enum := sf.Tag.Get("enum"); enum != "" {
 		f.enum = strings.Split(enum, ",")
 	}
@@ -97,6 +100,22 @@ func newField(sf reflect.StructField, name string) field {
 		f.enum = deliveries()
 	}
 	return f
+}
+
+// impliedDefault is the default that a type brings along: false, or that of the
+// scalar that stands for an object.
+func impliedDefault(t reflect.Type) (def string, ok bool) {
+	if t.Kind() == reflect.Bool {
+		return "false", true
+	}
+	if t.Kind() != reflect.Struct || t == typeUse {
+		return "", false
+	}
+	s := shapeOf(t)
+	if s.scalar == nil {
+		return "", false
+	}
+	return s.scalar.def, s.scalar.hasDefault
 }
 
 func (s *shape) find(name string) (field, bool) {

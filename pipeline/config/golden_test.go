@@ -25,8 +25,15 @@ func golden(t *testing.T, path, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test -update writes it anew)\ngot:\n%s\nwant:\n%s", path, got, want)
+	wanted := strings.SplitAfter(string(want), "\n")
+	for i, line := range strings.SplitAfter(got, "\n") {
+		if i >= len(wanted) || line != wanted[i] {
+			t.Fatalf("%s:%d differs (go test -update writes it anew); got from there:\n%s", path, i+1,
+				strings.Join(strings.SplitAfter(got, "\n")[i:][:min(5, strings.Count(got, "\n")+1-i)], ""))
+		}
+	}
+	if len(got) < len(want) {
+		t.Fatalf("%s goes on after its first %d bytes", path, len(got))
 	}
 }
 

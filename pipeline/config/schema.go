@@ -23,6 +23,10 @@ type object = map[string]any
 func Schema(catalog *Catalog) ([]byte, error) {
 	s := schemer{catalog}
 	schema := s.structure(reflect.TypeFor[Pipeline](), 0)
+	schema["definitions"] = object{
+		"on_error": s.structure(reflect.TypeFor[OnError](), 0),
+		"format":   s.use(field{typ: typeUse, of: formats}, 0),
+	}
 	schema["$schema"] = "http://json-schema.org/draft-07/schema#"
 	schema["title"] = "Penstock pipeline"
 	schema["description"] = "One pipeline: records from a source, through transforms, to a sink."
@@ -64,7 +68,7 @@ func (s schemer) bare(f field, depth int) object {
 		f.typ = f.typ.Elem()
 		return s.bare(f, depth)
 	}
-	if schema := s.special(f, depth); schema != nil {
+	if schema := s.special(f); schema != nil {
 		return schema
 	}
 	switch f.typ.Kind() {
@@ -86,10 +90,12 @@ func (s schemer) bare(f field, depth int) object {
 }
 
 // special gives the schema of what is written in a way of its own; nil: f is not.
-func (s schemer) special(f field, depth int) object {
+func (s schemer) special(f field) object {
 	switch {
 	case f.typ == typeUse:
-		return s.use(f, depth)
+		return defined("format")
+	case f.typ == typeOnError:
+		return defined("on_error")
 	case f.typ == typeExpression:
 		return object{"type": []string{"string", "boolean", "number"}, "title": "CEL expression over key, value, headers, topic, time and origin"}
 	case f.typ == typeDuration:
@@ -100,6 +106,11 @@ func (s schemer) special(f field, depth int) object {
 		return object{"anyOf": []object{{"enum": f.enum}, {"type": "string", "pattern": variable}}}
 	}
 	return nil
+}
+
+// defined refers to a definition, in a way that lets more be said beside it.
+func defined(name string) object {
+	return object{"allOf": []object{{"$ref": "#/definitions/" + name}}}
 }
 
 func numberSchema(f field) object {
