@@ -73,12 +73,16 @@ func firstErr(a, b error) error {
 func decided(ctx context.Context, admin *kadm.Client, topic string, ends map[int32]int64) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var open error
 	for {
 		stable, err := admin.ListCommittedOffsets(ctx, topic)
+		if err != nil && open != nil {
+			return fmt.Errorf("%w: %w", open, err)
+		}
 		if err != nil {
 			return err
 		}
-		var open error
+		open = nil
 		for partition, end := range ends {
 			if at, _ := stable.Lookup(topic, partition); at.Err != nil || at.Offset < end {
 				open = fmt.Errorf("partition %d: a transaction is open at offset %d of %d", partition, at.Offset, end)

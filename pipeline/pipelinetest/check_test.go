@@ -106,7 +106,7 @@ func TestCheckWaitsForAnOpenTransaction(t *testing.T) {
 	addr, client := topicOf(t)
 	produce(t, client, join(as("u1", 1, 2, 3, 4), as("u2", 1, 2)))
 
-	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := Check(short, []string{addr}, "t", expected)
 	wantIn(t, err, "checking topic t", "partition 0", "a transaction is open at offset 0 of 6")
