@@ -10,9 +10,9 @@ import (
 
 // The chart's measures, in pixels.
 const (
-	chartWidth = 860
-	barLeft    = 330
-	barWidth   = 400
+	chartWidth = 960
+	barLeft    = 370
+	barWidth   = 340
 	barHeight  = 22
 	rowHeight  = 32
 	groupGap   = 46
@@ -79,7 +79,7 @@ func (r *Report) chartGroup(from string, y int) chartGroup {
 			bar.Colour = "#1f7a8c"
 		}
 		if v := row.Verdict(); !v.Clean() {
-			bar.Colour, bar.Value = "#c0392b", bar.Value+", but wrong: "+v.String()
+			bar.Colour, bar.Value = "#c0392b", "wrong: "+v.String()
 		}
 		group.Bars = append(group.Bars, bar)
 	}
