@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,12 +198,7 @@ func (b *bench) measure(ctx context.Context, found *report.Report) (err error) {
 
 // selects tells whether --only names one of them.
 func (b *bench) selects(names ...string) bool {
-	for _, name := range names {
-		if b.selected.MatchString(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(names, b.selected.MatchString)
 }
 
 // newWork names a fresh key and topic, and makes the topic.

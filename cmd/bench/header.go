@@ -22,10 +22,10 @@ func (b *bench) header(ctx context.Context) report.Header {
 		Users: defaultUsers, EventBytes: eventBytes(), Partitions: partitions, Compression: b.options.compression,
 	}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		h.CPU = field(info, "model name", ":")
+		h.CPU = field(info, "model name")
 	}
 	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
-		kb, _, _ := strings.Cut(field(info, "MemTotal", ":"), " ")
+		kb, _, _ := strings.Cut(field(info, "MemTotal"), " ")
 		n, _ := strconv.ParseInt(kb, 10, 64) // 0 where it is not a number
 		h.MemoryBytes = n << 10
 	}
@@ -33,7 +33,7 @@ func (b *bench) header(ctx context.Context) report.Header {
 		h.Kernel = "Linux " + strings.TrimSpace(string(release))
 	}
 	if info, err := b.client.Info(ctx, "server").Bytes(); err == nil {
-		h.Redis = field(info, "redis_version", ":")
+		h.Redis = field(info, "redis_version")
 	}
 	if version, err := b.topics.Version(ctx); err == nil {
 		h.Kafka = version
@@ -45,9 +45,9 @@ func (b *bench) header(ctx context.Context) report.Header {
 }
 
 // field reads the value of the first line "name: value".
-func field(text []byte, name, separator string) string {
+func field(text []byte, name string) string {
 	for line := range bytes.Lines(text) {
-		key, value, found := strings.Cut(string(line), separator)
+		key, value, found := strings.Cut(string(line), ":")
 		if found && strings.TrimSpace(key) == name {
 			return strings.TrimSpace(value)
 		}

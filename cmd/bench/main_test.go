@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bench runs the command line and returns what it printed.
+// runCommand runs the command line and returns what it printed.
 func runCommand(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -134,7 +134,7 @@ func TestEventsFor(t *testing.T) {
 func TestField(t *testing.T) {
 	text := []byte("# Server\r\nredis_version:7.0.15\r\nmodel name\t: A CPU: fast\r\n")
 	for name, want := range map[string]string{"redis_version": "7.0.15", "model name": "A CPU: fast", "none": ""} {
-		if got := field(text, name, ":"); got != want {
+		if got := field(text, name); got != want {
 			t.Errorf("%s: got %q; want %q", name, got, want)
 		}
 	}

@@ -70,7 +70,11 @@ func (l LatencyTest) push(ctx context.Context, client redis.UniversalClient, sta
 	for i := range pushed {
 		event, _ = shop.Append(event[:0])
 		due := start.Add(time.Duration(i) * time.Second / time.Duration(l.Rate))
-		time.Sleep(time.Until(due))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		pushed[i].Store(int64(time.Since(start)))
 		var err error
 		if l.Shape == List {

@@ -104,7 +104,7 @@ func TestStatusBytes(t *testing.T) {
 func TestIsCommand(t *testing.T) {
 	for line, want := range map[string]bool{
 		`+1339518083.107412 [0 127.0.0.1:60866] "xread" "COUNT" "5"`: true,
-		`+1339518083.107412 [0 lua] "XREAD" "COUNT" "5"`:              true,
+		`+1339518083.107412 [0 lua] "XREAD" "COUNT" "5"`:             true,
 		`+1339518083.107412 [0 127.0.0.1:60866] "get" "xread"`:       false,
 		`+1339518083.107412 [0 127.0.0.1:60866] "xreadgroup"`:        false,
 		`+OK`: false,

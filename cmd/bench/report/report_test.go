@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -92,7 +93,7 @@ func TestChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for decoder := xml.NewDecoder(&drawn); ; {
-		if _, err := decoder.Token(); err == io.EOF {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("the chart is not XML: %v", err)

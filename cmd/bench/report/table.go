@@ -32,20 +32,20 @@ func (r *Report) writeHeader(out *bytes.Buffer) {
 
 // writeRows writes the throughput table of one kind of source.
 func (r *Report) writeRows(out *bytes.Buffer, from, base string) {
-	table := newTable(out)
+	var table bytes.Buffer
 	headed := false
 	for _, row := range r.Rows {
 		if row.From != from || len(row.Runs) == 0 {
 			continue
 		}
 		if !headed {
-			fmt.Fprintf(table, "\n%s → Kafka\trecords/s\tspread\tby hand = 1\tCPU s per million\tpeak memory\tpromise\tlost/doubled/disordered/corrupt\n", from)
+			fmt.Fprintf(&table, "\n%s → Kafka\trecords/s\tspread\tby hand = 1\tCPU s per million\tpeak memory\tpromise\tlost/doubled/disordered/corrupt\n", from)
 			headed = true
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.0f %%\t%s\t%.2f\t%s\t%s\t%s\n", row.Title, thousands(row.Rate()), 100*row.Spread(),
+		fmt.Fprintf(&table, "%s\t%s\t%.0f %%\t%s\t%.2f\t%s\t%s\t%s\n", row.Title, thousands(row.Rate()), 100*row.Spread(),
 			r.ratio(row, base), row.CPU(), mebibytes(row.PeakRSS()), row.Promise, row.Verdict())
 	}
-	flush(table)
+	align(out, table.Bytes())
 }
 
 func (r *Report) ratio(row Row, base string) string {
@@ -79,12 +79,12 @@ func (r *Report) writeOthers(out *bytes.Buffer) {
 }
 
 func (r *Report) writeTargets(out *bytes.Buffer) {
-	table := newTable(out)
-	fmt.Fprintln(table, "\ntarget\twanted\tfound\t")
+	var table bytes.Buffer
+	fmt.Fprintln(&table, "\ntarget\twanted\tfound\t")
 	for _, t := range r.Targets {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Want, t.Got, t.outcome())
+		fmt.Fprintf(&table, "%s\t%s\t%s\t%s\n", t.Name, t.Want, t.Got, t.outcome())
 	}
-	flush(table)
+	align(out, table.Bytes())
 }
 
 func (t Target) outcome() string {
@@ -97,12 +97,13 @@ func (t Target) outcome() string {
 	return "NOT MET"
 }
 
-func newTable(out *bytes.Buffer) *tabwriter.Writer {
-	return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+// align writes lines of cells that end with a tab so that columns stand under
+// each other.
+func align(out *bytes.Buffer, lines []byte) {
+	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = columns.Write(lines) // a Buffer takes everything
+	_ = columns.Flush()
 }
-
-// flush writes the table into its buffer, which cannot fail.
-func flush(table *tabwriter.Writer) { _ = table.Flush() }
 
 // thousands writes 412345.6 as 412,346.
 func thousands(n float64) string {
