@@ -1,0 +1,67 @@
+package transforms
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/transforms/format"
+)
+
+const purchase = `{"event_id":"0197c2f4-8a51-7c3e-9b1d-3f6f0c5a9e21","user_id":"u-184467","action":"buy","ts":1767225600123,` +
+	`"price":12.50,"quantity":3,"currency":"EUR","item":{"sku":"SKU-99812","category":"shoes"},"page":"/shop/item/99812?ref=home",` +
+	`"ua":"Mozilla/5.0 (X11; Linux x86_64)","session":"s-77"}`
+
+func BenchmarkFilterSetPass(b *testing.B) {
+	benchmark(b, filter(`value.action in ["cart", "buy"]`), set(literals{"value.channel": "web"}))
+}
+
+func BenchmarkFilterSetDrop(b *testing.B) {
+	benchmark(b, filter(`value.action in ["view"]`), set(literals{"value.channel": "web"}))
+}
+
+func BenchmarkComputeAndKey(b *testing.B) {
+	benchmark(b, compute(expressions{"value.total": "value.price * value.quantity"}), key("value.user_id"))
+}
+
+func BenchmarkReadAndWriteOnly(b *testing.B) { benchmark(b) }
+
+// benchmark carries batches of 1,000 records through the stages, between reading
+// and writing JSON; a record is an operation.
+func benchmark(b *testing.B, makers ...func() (pipeline.Transform, error)) {
+	read, err := format.NewReader(format.JSON)
+	if err != nil {
+		b.Fatal(err)
+	}
+	stages := []pipeline.Transform{read}
+	for _, make := range makers {
+		stage, err := make()
+		if err != nil {
+			b.Fatal(err)
+		}
+		stages = append(stages, stage)
+	}
+	write, err := format.NewWriter(format.JSON)
+	if err != nil {
+		b.Fatal(err)
+	}
+	stages = append(stages, write)
+	raws := make([][]byte, 1000)
+	for i := range raws {
+		raws[i] = bytes.Clone([]byte(purchase))
+	}
+	carried := new(pipeline.Batch)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += len(raws) {
+		for _, raw := range raws[:min(len(raws), b.N-n)] {
+			carried.Add().Value = pipeline.RawValue(raw)
+		}
+		for _, stage := range stages {
+			if err := stage.Apply(b.Context(), carried); err != nil {
+				b.Fatal(err)
+			}
+		}
+		carried.Reset()
+	}
+}

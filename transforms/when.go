@@ -1,0 +1,72 @@
+package transforms
+
+import (
+	"context"
+	"sync"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/transforms/expr"
+)
+
+// When applies another transform to the records for which a condition is true.
+type When struct {
+	condition *expr.Program
+	inner     pipeline.Transform
+	spare     sync.Pool // *[]*pipeline.Record
+}
+
+// NewWhen limits inner to the records for which condition is true. The others
+// pass as they are; a record for which it is neither true nor false is refused.
+// The result is Ordered when inner is. The error is of the expression.
+func NewWhen(condition pipeline.Expression, inner pipeline.Transform) (pipeline.Transform, error) {
+	program, err := expr.Compile(condition, expr.Condition)
+	if err != nil {
+		return nil, err
+	}
+	w := &When{condition: program, inner: inner}
+	w.spare.New = func() any { return new([]*pipeline.Record) }
+	if ordered, ok := inner.(pipeline.Ordered); ok {
+		return &orderedWhen{When: w, Ordered: ordered}, nil
+	}
+	return w, nil
+}
+
+// Apply hides the records that the condition excludes from the inner transform:
+// while that works, they are filtered. The batch stays whole, so that inner sees
+// every offset.
+func (w *When) Apply(ctx context.Context, b *pipeline.Batch) error {
+	hidden := w.spare.Get().(*[]*pipeline.Record)
+	defer w.show(hidden)
+	for r := range b.Live {
+		switch yes, err := w.condition.Bool(b, r); {
+		case err != nil:
+			r.Fail(err)
+		case !yes:
+			r.Fate = pipeline.Filtered
+			*hidden = append(*hidden, r)
+		}
+	}
+	return w.inner.Apply(ctx, b)
+}
+
+// show lets the hidden records go on.
+func (w *When) show(hidden *[]*pipeline.Record) {
+	for _, r := range *hidden {
+		r.Fate = pipeline.Deliver
+	}
+	clear(*hidden)
+	*hidden = (*hidden)[:0]
+	w.spare.Put(hidden)
+}
+
+// orderedWhen is a When whose inner transform remembers. What is settled and
+// given up is told to it as it is: it looks for the records that it has seen.
+type orderedWhen struct {
+	*When
+	pipeline.Ordered
+}
+
+// Apply is When's.
+func (w *orderedWhen) Apply(ctx context.Context, b *pipeline.Batch) error {
+	return w.When.Apply(ctx, b)
+}
