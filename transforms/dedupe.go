@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/transforms/expr"
 )
 
 // DedupeSettings are the settings of the transform dedupe.
 type DedupeSettings struct {
-	Key     pipeline.Expression `yaml:"key" doc:"What makes two records the same; empty is an error of the record." required:"true" example:"value.event_id"`
+	Key     pipeline.Expression `yaml:"key" doc:"What makes two records the same; an empty or missing key is an error of the record." required:"true" example:"value.event_id"`
 	Within  time.Duration       `yaml:"within" doc:"How far apart two records of one key may be, by their times, to count as the same." default:"10m" min:"1ms"`
 	MaxKeys int                 `yaml:"max_keys" doc:"Keys to remember at most, about 57 bytes of memory each; beyond it the oldest are forgotten early and counted." default:"1000000" min:"1"`
 }
@@ -30,8 +31,8 @@ func (s DedupeSettings) Validate() []pipeline.Problem {
 	}}
 }
 
-// keyFunc gives the key of a record. The bytes are valid until the next call.
-type keyFunc func(*pipeline.Batch, *pipeline.Record) ([]byte, error)
+// keyFunc gives the key of a record; false: it has none. See expr.Program.Bytes.
+type keyFunc func(*pipeline.Batch, *pipeline.Record) ([]byte, bool, error)
 
 // Dedupe marks records as duplicates whose key another record brought less than
 // Within before or after it, over all shards of the pipeline.
@@ -40,9 +41,9 @@ type keyFunc func(*pipeline.Batch, *pipeline.Record) ([]byte, error)
 // that first carried it. The same place again is the same record, come again
 // after a failure, and no duplicate. A key counts from the moment it is seen,
 // but it is forgotten when its carrier is refused (not when a later filter or
-// drop takes the carrier out), and free for another carrier while the carrier's
-// batch is given up and has not come again. When the shard goes on behind a
-// carrier that was given up, that carrier was committed after all, and stays.
+// drop takes the carrier out), and free for another carrier from when the
+// carrier's batch is given up until it comes again. When the shard goes on
+// behind a carrier that was given up, that one was committed after all, and stays.
 //
 // Times are those of the records (the clock's where a record has none, or one
 // in the future), so that a backlog gives the same result whether it is read at
@@ -51,7 +52,6 @@ type keyFunc func(*pipeline.Batch, *pipeline.Record) ([]byte, error)
 type Dedupe struct {
 	key    keyFunc
 	within int64 // milliseconds
-	max    int
 	clock  pipeline.Clock
 	seeds  [2]maphash.Seed
 	sums   sync.Pool // *[]keySum
@@ -72,17 +72,27 @@ type life struct {
 	newest int64 // time of the newest record so far
 }
 
-// carriers are the numbers of a shard's carriers that are not settled, in order.
+// carriers are numbers of a shard's carriers, in order.
 type carriers struct {
-	pending []uint64
-	givenUp []uint64 // all behind the pending ones
+	pending []uint64 // not settled
+	givenUp []uint64 // given up since the last batch
 }
 
 var _ pipeline.Ordered = (*Dedupe)(nil)
 
+// NewDedupe compiles the key and returns a Dedupe that remembers nothing. The
+// error is that of expr.Compile.
+func NewDedupe(s DedupeSettings, clock pipeline.Clock) (*Dedupe, error) {
+	key, err := expr.Compile(s.Key, expr.Anything)
+	if err != nil {
+		return nil, err
+	}
+	return newDedupe(s, key.Bytes, clock), nil
+}
+
 func newDedupe(s DedupeSettings, key keyFunc, clock pipeline.Clock) *Dedupe {
 	return &Dedupe{
-		key: key, within: s.Within.Milliseconds(), max: max(s.MaxKeys, 1), clock: clock,
+		key: key, within: s.Within.Milliseconds(), clock: clock,
 		seeds:   [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		sums:    sync.Pool{New: func() any { return new([]keySum) }},
 		keys:    newKeySet(max(s.MaxKeys, 1)),
@@ -105,8 +115,8 @@ func (d *Dedupe) Evicted() uint64 {
 	return d.evicted
 }
 
-// Apply marks the duplicates of b. A record whose key cannot be told, or is
-// empty, is refused.
+// Apply marks the duplicates of b. A record whose key cannot be told, is
+// empty or null, is refused.
 func (d *Dedupe) Apply(_ context.Context, b *pipeline.Batch) error {
 	held, _ := d.sums.Get().(*[]keySum)
 	defer d.sums.Put(held)
@@ -129,14 +139,13 @@ func (d *Dedupe) Apply(_ context.Context, b *pipeline.Batch) error {
 		}
 		next++
 	}
-	d.abandon(shard, number, b)
 	return nil
 }
 
 // sumUp appends the sum of each live record's key to sums.
 func (d *Dedupe) sumUp(b *pipeline.Batch, sums []keySum) []keySum {
 	for r := range b.Live {
-		key, err := d.key(b, r)
+		key, _, err := d.key(b, r)
 		if err == nil && len(key) == 0 {
 			err = &pipeline.Error{
 				Class: pipeline.Permanent, What: "the key of dedupe is empty",
@@ -188,7 +197,7 @@ func (d *Dedupe) seen(shard *carriers, c carrier) bool {
 		}
 		d.keys.remove(n)
 	}
-	for d.keys.held() >= d.max {
+	for d.keys.full() {
 		d.evict()
 	}
 	shard.pending = append(shard.pending, d.keys.add(c))
@@ -215,41 +224,19 @@ func (d *Dedupe) evict() {
 	d.keys.pop()
 }
 
-// resume looks at the carriers that were given up before b: those that b starts
-// behind were committed, and those of another incarnation never come again.
+// resume looks at the carriers that were given up, when the first batch after
+// that has come: those that it starts behind were committed. The others are
+// known again when they come, and as good as forgotten until then.
 func (d *Dedupe) resume(shard *carriers, number uint32, b *pipeline.Batch) {
 	if len(b.Records) == 0 {
 		return
 	}
-	first := b.Records[0].Offset
-	for len(shard.givenUp) > 0 {
-		n := shard.givenUp[0]
-		c := d.keys.at(n)
-		switch {
-		case c == nil:
-		case c.life != number:
-			d.keys.remove(n)
-		case c.offset.Compare(first) < 0:
+	for _, n := range shard.givenUp {
+		if c := d.keys.at(n); c != nil && c.life == number && c.offset.Compare(b.Records[0].Offset) < 0 {
 			c.state = known
-		default:
-			return
 		}
-		shard.givenUp = shard.givenUp[1:]
 	}
-}
-
-// abandon forgets the carriers that b has passed without bringing them again.
-func (d *Dedupe) abandon(shard *carriers, number uint32, b *pipeline.Batch) {
-	for len(shard.givenUp) > 0 {
-		n := shard.givenUp[0]
-		if c := d.keys.at(n); c != nil && c.state == givenUp {
-			if c.life != number || c.offset.Compare(b.After.Offset) > 0 {
-				return
-			}
-			d.keys.remove(n)
-		}
-		shard.givenUp = shard.givenUp[1:]
-	}
+	shard.givenUp = nil
 }
 
 // Settled makes the keys of b last, but forgets those whose carrier was refused.
@@ -301,6 +288,6 @@ func (d *Dedupe) GivenUp(shard string) {
 			c.state = givenUp
 		}
 	}
-	s.givenUp = append(s.pending, s.givenUp...)
+	s.givenUp = append(s.givenUp, s.pending...)
 	s.pending = nil
 }

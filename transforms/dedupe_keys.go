@@ -25,7 +25,7 @@ type carrierState uint8
 const (
 	forgotten carrierState = iota // only its place in the order is left
 	known
-	givenUp // its batch was given up; it may come again, or be replaced
+	givenUp // its batch was given up: it may come again, or be replaced
 )
 
 // chunkSize is how many carriers are allocated at once (48 bytes each).
@@ -47,6 +47,8 @@ type keySet struct {
 	head   uint64      // the oldest carrier
 	tail   uint64      // the next carrier
 	live   int         // carriers that are not forgotten
+	max    int         // how many of those there may be
+	places int         // and how many with the forgotten ones in between
 
 	slots  []uint32
 	shift  int    // home = sum[0] >> shift
@@ -59,11 +61,15 @@ type keySet struct {
 const smallest = 1024
 
 func newKeySet(maxKeys int) *keySet {
-	width := bits.Len(uint(maxKeys) + 1)
-	s := &keySet{width: width, number: 1<<width - 1, base: 1, head: 1, tail: 1}
+	s := &keySet{max: maxKeys, places: maxKeys + maxKeys/8 + 1, base: 1, head: 1, tail: 1}
+	s.width = bits.Len(uint(s.places) + 2)
+	s.number = 1<<s.width - 1
 	s.resize(smallest)
 	return s
 }
+
+// full tells whether the oldest has to go before another is added.
+func (s *keySet) full() bool { return s.live >= s.max || s.held() >= s.places }
 
 // held is how many carriers there are, forgotten ones in between included.
 func (s *keySet) held() int { return int(s.tail - s.head) }

@@ -15,21 +15,23 @@ import (
 // noon is the time of the tests' clock.
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-func byKey(_ *pipeline.Batch, r *pipeline.Record) ([]byte, error) { return r.Key, nil }
+func byKey(_ *pipeline.Batch, r *pipeline.Record) ([]byte, bool, error) {
+	return r.Key, len(r.Key) > 0, nil
+}
 
 func dedupe(maxKeys int) *Dedupe {
 	s := DedupeSettings{Within: 10 * time.Minute, MaxKeys: maxKeys}
 	return newDedupe(s, byKey, func() time.Time { return noon })
 }
 
-// event is a record to be: its key, and when it happened before noon.
-type event struct {
+// sighting is a record to be: its key, and when it happened before noon.
+type sighting struct {
 	key string
 	ago time.Duration
 }
 
 // batchOf makes a batch of a shard from its n-th record on.
-func batchOf(shard string, n uint64, events ...event) *pipeline.Batch {
+func batchOf(shard string, n uint64, events ...sighting) *pipeline.Batch {
 	b := &pipeline.Batch{Shard: shard, After: pipeline.Position{Incarnation: "life"}}
 	for _, e := range events {
 		r := b.Add()
@@ -41,9 +43,9 @@ func batchOf(shard string, n uint64, events ...event) *pipeline.Batch {
 	return b
 }
 
-// fates applies d and gives the records' fates, a letter each: d is delivered,
+// verdictsOf applies d and gives the records' fates, a letter each: d is delivered,
 // D a duplicate, F failed.
-func fates(t *testing.T, d *Dedupe, b *pipeline.Batch) string {
+func verdictsOf(t *testing.T, d *Dedupe, b *pipeline.Batch) string {
 	t.Helper()
 	if err := d.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
@@ -55,9 +57,9 @@ func fates(t *testing.T, d *Dedupe, b *pipeline.Batch) string {
 	return out
 }
 
-func expect(t *testing.T, d *Dedupe, b *pipeline.Batch, want string) {
+func expectFates(t *testing.T, d *Dedupe, b *pipeline.Batch, want string) {
 	t.Helper()
-	if got := fates(t, d, b); got != want {
+	if got := verdictsOf(t, d, b); got != want {
 		t.Errorf("%s: fates are %s, want %s", b.Shard, got, want)
 	}
 }
@@ -79,11 +81,11 @@ func TestDedupeWithinItsTime(t *testing.T) {
 		{"the future is now", []time.Duration{-100 * within, 0, -50 * within}, "dDD"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var events []event
+			var events []sighting
 			for _, ago := range c.ago {
-				events = append(events, event{"k", ago})
+				events = append(events, sighting{"k", ago})
 			}
-			expect(t, dedupe(100), batchOf("s", 1, events...), c.want)
+			expectFates(t, dedupe(100), batchOf("s", 1, events...), c.want)
 		})
 	}
 }
@@ -92,34 +94,34 @@ func TestDedupeTimeOfRecordsWithoutOne(t *testing.T) {
 	now := noon
 	d := newDedupe(DedupeSettings{Within: time.Minute, MaxKeys: 9}, byKey, func() time.Time { return now })
 	untimed := func(n uint64) *pipeline.Batch {
-		b := batchOf("s", n, event{key: "k"})
+		b := batchOf("s", n, sighting{key: "k"})
 		b.Records[0].Time = time.Time{}
 		return b
 	}
-	expect(t, d, untimed(1), "d")
-	expect(t, d, untimed(2), "D")
+	expectFates(t, d, untimed(1), "d")
+	expectFates(t, d, untimed(2), "D")
 	now = now.Add(time.Minute)
-	expect(t, d, untimed(3), "d")
+	expectFates(t, d, untimed(3), "d")
 }
 
 func TestDedupeLeavesDecidedRecordsAlone(t *testing.T) {
 	d := dedupe(100)
-	b := batchOf("s", 1, event{key: "k"}, event{key: "k"})
+	b := batchOf("s", 1, sighting{key: "k"}, sighting{key: "k"})
 	b.Records[0].Fate = pipeline.Filtered
-	expect(t, d, b, "fd")
+	expectFates(t, d, b, "fd")
 }
 
 func TestDedupeWithoutAKey(t *testing.T) {
 	cause := errors.New("no such field")
 	d := dedupe(100)
-	d.key = func(_ *pipeline.Batch, r *pipeline.Record) ([]byte, error) {
+	d.key = func(_ *pipeline.Batch, r *pipeline.Record) ([]byte, bool, error) {
 		if string(r.Key) == "none" {
-			return nil, cause
+			return nil, false, cause
 		}
-		return r.Key, nil
+		return r.Key, true, nil
 	}
-	b := batchOf("s", 1, event{key: "a"}, event{key: "none"}, event{key: ""}, event{key: "b"}, event{key: "a"})
-	expect(t, d, b, "dFFdD")
+	b := batchOf("s", 1, sighting{key: "a"}, sighting{key: "none"}, sighting{key: ""}, sighting{key: "b"}, sighting{key: "a"})
+	expectFates(t, d, b, "dFFdD")
 	if !errors.Is(b.Records[1].Failure.Err, cause) || pipeline.ClassOf(b.Records[2].Failure.Err) != pipeline.Permanent {
 		t.Errorf("failures are %v and %v", b.Records[1].Failure.Err, b.Records[2].Failure.Err)
 	}
@@ -127,21 +129,21 @@ func TestDedupeWithoutAKey(t *testing.T) {
 
 func TestDedupeComesAgain(t *testing.T) {
 	d := dedupe(100)
-	events := []event{{key: "a"}, {key: "b"}, {key: "a"}}
-	expect(t, d, batchOf("s", 1, events...), "ddD")
-	expect(t, d, batchOf("s", 4, event{key: "c"}, event{key: "b"}), "dD")
+	events := []sighting{{key: "a"}, {key: "b"}, {key: "a"}}
+	expectFates(t, d, batchOf("s", 1, events...), "ddD")
+	expectFates(t, d, batchOf("s", 4, sighting{key: "c"}, sighting{key: "b"}), "dD")
 	d.GivenUp("s")
 	// In other batches than before, and once more without being given up.
-	expect(t, d, batchOf("s", 1, events[:1]...), "d")
-	expect(t, d, batchOf("s", 2, append(events[1:], event{key: "c"}, event{key: "b"})...), "dDdD")
-	expect(t, d, batchOf("s", 2, events[1:]...), "dD")
+	expectFates(t, d, batchOf("s", 1, events[:1]...), "d")
+	expectFates(t, d, batchOf("s", 2, append(events[1:], sighting{key: "c"}, sighting{key: "b"})...), "dDdD")
+	expectFates(t, d, batchOf("s", 2, events[1:]...), "dD")
 	if d.Keys() != 3 {
 		t.Errorf("%d keys are remembered, want 3", d.Keys())
 	}
 	// The same place of another incarnation is another record.
 	other := batchOf("s", 1, events[:1]...)
 	other.After.Incarnation = "another"
-	expect(t, d, other, "D")
+	expectFates(t, d, other, "D")
 }
 
 func TestDedupeForgetsRefusedCarriers(t *testing.T) {
@@ -161,86 +163,98 @@ func TestDedupeForgetsRefusedCarriers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := dedupe(100)
-			first, second := batchOf("s", 1, event{key: "a"}, event{key: "k"}, event{key: "b"}), batchOf("s", 4, event{key: "c"})
-			expect(t, d, first, "ddd")
-			expect(t, d, second, "d")
+			first, second := batchOf("s", 1, sighting{key: "a"}, sighting{key: "k"}, sighting{key: "b"}), batchOf("s", 4, sighting{key: "c"})
+			expectFates(t, d, first, "ddd")
+			expectFates(t, d, second, "d")
 			first.Records[1].Fate, first.Records[1].Failure = c.fate, c.failure
 			d.Settled(first)
-			expect(t, d, batchOf("s", 5, event{key: "k"}), c.want)
-			expect(t, d, batchOf("s", 6, event{key: "a"}, event{key: "b"}, event{key: "c"}), "DDD")
+			expectFates(t, d, batchOf("s", 5, sighting{key: "k"}), c.want)
+			expectFates(t, d, batchOf("s", 6, sighting{key: "a"}, sighting{key: "b"}, sighting{key: "c"}), "DDD")
 		})
 	}
 }
 
 func TestDedupeFreesKeysThatWereGivenUp(t *testing.T) {
 	d := dedupe(100)
-	expect(t, d, batchOf("s", 1, event{key: "k"}), "d")
-	expect(t, d, batchOf("other", 1, event{key: "k"}), "D")
+	expectFates(t, d, batchOf("s", 1, sighting{key: "k"}), "d")
+	expectFates(t, d, batchOf("other", 1, sighting{key: "k"}), "D")
 	d.GivenUp("s")
 	d.GivenUp("unknown")
-	expect(t, d, batchOf("other", 2, event{key: "k"}), "d")
-	expect(t, d, batchOf("s", 1, event{key: "k"}), "D")
+	expectFates(t, d, batchOf("other", 2, sighting{key: "k"}), "d")
+	expectFates(t, d, batchOf("s", 1, sighting{key: "k"}), "D")
 
 	// A carrier that is passed without coming again is forgotten.
-	expect(t, d, batchOf("s", 2, event{key: "x"}), "d")
+	expectFates(t, d, batchOf("s", 2, sighting{key: "x"}), "d")
 	d.GivenUp("s")
-	replay := batchOf("s", 2, event{key: "x"})
+	replay := batchOf("s", 2, sighting{key: "x"})
 	replay.Records[0].Fail(errors.New("condemned"))
-	expect(t, d, replay, "F")
-	expect(t, d, batchOf("s", 3, event{key: "x"}), "d")
+	expectFates(t, d, replay, "F")
+	expectFates(t, d, batchOf("s", 3, sighting{key: "x"}), "d")
 }
 
 func TestDedupeKeepsWhatWasCommittedAfterAll(t *testing.T) {
 	d := dedupe(100)
-	expect(t, d, batchOf("s", 1, event{key: "a"}, event{key: "b"}), "dd")
+	expectFates(t, d, batchOf("s", 1, sighting{key: "a"}, sighting{key: "b"}), "dd")
 	d.GivenUp("s") // but the commit, whose answer was lost, had gone through up to a
-	expect(t, d, batchOf("s", 2, event{key: "b"}, event{key: "a"}), "dD")
+	expectFates(t, d, batchOf("s", 2, sighting{key: "b"}, sighting{key: "a"}), "dD")
 	d.GivenUp("s")
 	// A new incarnation: nothing of the old one comes again.
-	fresh := batchOf("s", 1, event{key: "b"}, event{key: "a"})
+	fresh := batchOf("s", 1, sighting{key: "b"}, sighting{key: "a"})
 	fresh.After.Incarnation = "another"
-	expect(t, d, fresh, "dD")
+	expectFates(t, d, fresh, "dD")
 }
 
 func TestDedupeEvictsTheOldest(t *testing.T) {
 	d := dedupe(3)
 	for i, key := range []string{"a", "b", "c", "d"} {
-		expect(t, d, batchOf("s", uint64(i+1), event{key: key}), "d")
+		expectFates(t, d, batchOf("s", uint64(i+1), sighting{key: key}), "d")
 	}
 	if d.Keys() != 3 || d.Evicted() != 1 {
 		t.Errorf("%d keys, %d evicted, want 3 and 1", d.Keys(), d.Evicted())
 	}
-	expect(t, d, batchOf("s", 5, event{key: "b"}, event{key: "c"}, event{key: "d"}, event{key: "a"}), "DDDd")
+	expectFates(t, d, batchOf("s", 5, sighting{key: "b"}, sighting{key: "c"}, sighting{key: "d"}, sighting{key: "a"}), "DDDd")
 	// Settling a batch whose carriers are gone does no harm.
-	d.Settled(batchOf("s", 1, event{key: "a"}))
+	d.Settled(batchOf("s", 1, sighting{key: "a"}))
 }
 
 func TestDedupeCountsNoEvictionOfExpiredKeys(t *testing.T) {
 	d := dedupe(1000)
 	for i := range 5000 {
-		b := batchOf("s", uint64(i+1), event{strconv.Itoa(i), time.Duration(5000-i) * time.Second})
-		expect(t, d, b, "d")
+		b := batchOf("s", uint64(i+1), sighting{strconv.Itoa(i), time.Duration(5000-i) * time.Second})
+		expectFates(t, d, b, "d")
 		d.Settled(b)
 	}
 	if d.Keys() != 600 || d.Evicted() != 0 {
 		t.Errorf("one key a second for 10 minutes: %d remembered, want 600; %d evicted, want 0", d.Keys(), d.Evicted())
 	}
-	// A shard that stands still does not let its keys expire, but they make room.
-	for i := range 1000 {
-		expect(t, d, batchOf("late", uint64(i+1), event{key: "late" + strconv.Itoa(i), ago: -time.Hour}), "d")
+}
+
+// A shard that stands still does not let its keys expire, but they make room.
+func TestDedupeCountsNoEvictionOfAShardThatStoodStill(t *testing.T) {
+	d := dedupe(1000)
+	for i := range 1600 {
+		shard, ago := "still", time.Hour
+		if i >= 600 {
+			shard, ago = "live", 0
+		}
+		expectFates(t, d, batchOf(shard, uint64(i+1), sighting{strconv.Itoa(i), ago}), "d")
 	}
-	if d.Keys() > 1000 {
-		t.Errorf("%d keys", d.Keys())
+	if d.Keys() != 1000 || d.Evicted() != 0 {
+		t.Errorf("%d keys, %d evicted, want 1000 and 0", d.Keys(), d.Evicted())
+	}
+	expectFates(t, d, batchOf("live", 1601, sighting{key: "one more"}), "d")
+	if d.Evicted() != 1 {
+		t.Errorf("%d evicted, want 1", d.Evicted())
 	}
 }
 
 func TestDedupeShardsThatAreFarApart(t *testing.T) {
 	d := dedupe(100)
-	expect(t, d, batchOf("live", 1, event{key: "a"}), "d")
+	expectFates(t, d, batchOf("live", 1, sighting{key: "a"}), "d")
 	// A backlog of yesterday is deduplicated as it was yesterday.
 	const day = 24 * time.Hour
-	expect(t, d, batchOf("backlog", 1, event{"k", day}, event{"k", day - time.Minute}, event{"k", day - time.Hour}), "dDd")
-	expect(t, d, batchOf("live", 2, event{key: "a"}, event{key: "k"}), "Dd")
+	expectFates(t, d, batchOf("backlog", 1, sighting{"k", day}, sighting{"k", day - time.Minute}, sighting{"k", day - time.Hour}), "dDd")
+	expectFates(t, d, batchOf("live", 2, sighting{key: "a"}, sighting{key: "k"}), "Dd")
 }
 
 func TestDedupeOfManyShardsAtOnce(t *testing.T) {
@@ -251,7 +265,7 @@ func TestDedupeOfManyShardsAtOnce(t *testing.T) {
 		work.Go(func() {
 			shard := fmt.Sprint("shard", s)
 			for n := uint64(1); n <= 200; n++ {
-				b := batchOf(shard, n, event{key: fmt.Sprint(n)})
+				b := batchOf(shard, n, sighting{key: fmt.Sprint(n)})
 				if err := d.Apply(t.Context(), b); err != nil {
 					t.Error(err)
 				}
@@ -272,6 +286,23 @@ func TestDedupeOfManyShardsAtOnce(t *testing.T) {
 	}
 }
 
+func TestDedupeByExpression(t *testing.T) {
+	d, err := NewDedupe(DedupeSettings{Key: "value.?id", Within: time.Hour, MaxKeys: 10}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batchOf("s", 1, sighting{}, sighting{}, sighting{}, sighting{}, sighting{})
+	for i, text := range []string{`{"id":"a"}`, `{"id":"b"}`, `{"n":1,"id":"a"}`, `{}`, `{"id":null}`} {
+		if b.Records[i].Value, err = b.Document([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectFates(t, d, b, "ddDFF")
+	if _, err := NewDedupe(DedupeSettings{Key: "value."}, time.Now); err == nil {
+		t.Error("a broken expression compiles")
+	}
+}
+
 func TestDedupeSettingsAreChecked(t *testing.T) {
 	if p := (DedupeSettings{MaxKeys: maxMaxKeys}).Validate(); len(p) != 0 {
 		t.Errorf("the largest: %v", p)
@@ -281,7 +312,7 @@ func TestDedupeSettingsAreChecked(t *testing.T) {
 	}
 }
 
-func heap() uint64 {
+func heapInUse() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -310,19 +341,19 @@ func fill(tb testing.TB, d *Dedupe, b *pipeline.Batch, first, n int) {
 }
 
 func TestDedupeMemory(t *testing.T) {
-	before := heap()
+	before := heapInUse()
 	d, b := dedupe(1_000_000), &pipeline.Batch{}
 	fill(t, d, b, 0, 1000)
-	if used := heap() - before; used > 2<<20 {
+	if used := heapInUse() - before; used > 2<<20 {
 		t.Errorf("1,000 keys take %d bytes", used)
 	}
 	fill(t, d, b, 1000, 1_999_000) // comes round once: the oldest million is evicted
-	used := heap() - before
+	used := heapInUse() - before
 	t.Logf("1,000,000 keys take %.1f MB", float64(used)/1e6)
 	if used > 64e6 {
 		t.Errorf("1,000,000 keys take %d bytes, want at most 64 MB", used)
 	}
-	if d.Keys() < 999_990 || d.Keys()+int(d.Evicted()) != 2_000_000 {
+	if d.Keys() != 1_000_000 || d.Keys()+int(d.Evicted()) != 2_000_000 {
 		t.Errorf("%d keys are remembered, %d evicted", d.Keys(), d.Evicted())
 	}
 	runtime.KeepAlive(b)

@@ -35,7 +35,7 @@ func TestGenerateKeepsItsRate(t *testing.T) {
 		}
 
 		// What was held up is there at once, with the times it was due.
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if lag, err := r.Lag(t.Context()); lag < 99 || lag > 101 || err != nil {
 			t.Errorf("after a second without reading the lag is %d, %v", lag, err)
 		}

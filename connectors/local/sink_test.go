@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,13 +22,18 @@ var lineSinks = map[string]func(t *testing.T) (pipeline.Sink, func() string){
 	"file": func(t *testing.T) (pipeline.Sink, func() string) {
 		path := filepath.Join(t.TempDir(), "out.jsonl")
 		s := NewFileSink(FileSinkSettings{Path: path})
-		t.Cleanup(func() {
-			if err := errors.Join(s.Close(), s.Close()); err != nil {
-				t.Error(err)
-			}
-		})
+		closeLater(t, s)
 		return s, func() string { return fileContent(t, path) }
 	},
+}
+
+// closeLater closes at the end of the test, twice.
+func closeLater(t *testing.T, c io.Closer) {
+	t.Cleanup(func() {
+		if err := errors.Join(c.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func fileContent(t *testing.T, path string) string {
@@ -83,7 +89,7 @@ func TestLinesAreWrittenAtCommitAndNotBefore(t *testing.T) {
 
 func TestLinesOfManyBytes(t *testing.T) {
 	eachLineSink(t, func(t *testing.T, s pipeline.Sink, content func() string) {
-		var values []string
+		values := make([]string, 0, 3001)
 		for i := range 3000 {
 			values = append(values, strings.Repeat("x", i%500))
 		}
@@ -160,7 +166,7 @@ func TestStdoutThatBreaks(t *testing.T) {
 func TestFileTakesBackACommitThatFails(t *testing.T) {
 	path := writeFile(t, "before\n")
 	s := NewFileSink(FileSinkSettings{Path: path})
-	defer s.Close()
+	closeLater(t, s)
 	if err := commit(t, lane(t, s), batch("first")); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +186,7 @@ func TestFileTakesBackACommitThatFails(t *testing.T) {
 func TestFileTakesBackNothingOfOthers(t *testing.T) {
 	path := writeFile(t, "")
 	s := NewFileSink(FileSinkSettings{Path: path})
-	defer s.Close()
+	closeLater(t, s)
 	l := lane(t, s)
 	appendTo(t, path, "other\n")
 	s.output.out = &brokenWriter{to: s.file, room: 3}
@@ -197,7 +203,7 @@ func TestFileTakesBackNothingOfOthers(t *testing.T) {
 func TestFileEndsALineThatACrashCutShort(t *testing.T) {
 	path := writeFile(t, "whole\ncut sho")
 	s := NewFileSink(FileSinkSettings{Path: path})
-	defer s.Close()
+	closeLater(t, s)
 	if err := commit(t, lane(t, s), batch("cut short")); err != nil || fileContent(t, path) != "whole\ncut sho\ncut short\n" {
 		t.Errorf("%v, %q", err, fileContent(t, path))
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -171,15 +172,16 @@ func TestSourceObeysItsContext(t *testing.T) {
 // FuzzLines compares the scanner with bytes.Split, which needs all in memory.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nbb\r\n\n\xff\x00"), 3)
-	f.Add(bytes.Repeat([]byte("0123456789\n0123"), 20000), 11)
-	f.Add(bytes.Repeat([]byte("x"), 3*readAhead), 2*readAhead)
+	f.Add(bytes.Repeat([]byte("0123456789\n0123"), 20), 11)
+	f.Add(bytes.Repeat([]byte("x"), 100), 50)
 	f.Fuzz(func(t *testing.T, input []byte, maxLine int) {
 		maxLine = max(1, maxLine)
 		want := bytes.Split(input, []byte{'\n'})
 		if len(want[len(want)-1]) == 0 {
 			want = want[:len(want)-1]
 		}
-		scanner, size := newLineScanner(bytes.NewReader(input), maxLine), 0
+		// The smallest buffer there is: many lines are longer.
+		scanner, size := &lineScanner{in: bufio.NewReaderSize(bytes.NewReader(input), 16), max: maxLine}, 0
 		for i, text := range want {
 			l, err := scanner.peek()
 			if err != nil {

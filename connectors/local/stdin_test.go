@@ -20,7 +20,11 @@ func TestStdinGivesLinesAsTheyCome(t *testing.T) {
 	in, out := io.Pipe()
 	r := open(t, NewStdin(StdinSettings{}, in), pipeline.OpenRequest{})
 	for _, text := range []string{"one", "two"} {
-		go out.Write([]byte(text + "\n"))
+		go func() {
+			if _, err := out.Write([]byte(text + "\n")); err != nil {
+				t.Error(err)
+			}
+		}()
 		b, err := read(t, r, large)
 		if err != nil || len(b.Records) != 1 || string(b.Records[0].Value.Raw()) != text {
 			t.Fatalf("%v, %+v, want %s", err, b, text)
@@ -47,8 +51,11 @@ func TestStdinWaitEndsWhileTheInputIsSilent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
-	defer out.Close()
+	t.Cleanup(func() {
+		if err := errors.Join(in.Close(), out.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	s := NewStdin(StdinSettings{}, in)
 	r := open(t, s, pipeline.OpenRequest{})
 	ctx, cancel := context.WithCancel(t.Context())
