@@ -1,6 +1,9 @@
 package pipeline
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // JSONType is the type of a node.
 type JSONType uint8
@@ -48,12 +51,12 @@ func (n *Node) Type() JSONType {
 }
 
 // Raw gives the JSON text of the node, byte for byte as it came where nothing
-// was changed.
+// was changed. It must not be written to.
 func (n *Node) Raw() []byte {
 	if n.view != nil && n.view.changed {
 		return n.view.encode(&n.batch.Arena)
 	}
-	return n.raw
+	return slices.Clip(n.raw)
 }
 
 // Get gives the field of that name; false: there is none, or the node is not an
@@ -165,7 +168,7 @@ func integral(raw []byte) bool {
 
 // Float gives a number as the nearest float64: infinity where it is too large.
 func (n *Node) Float() float64 {
-	f, _ := strconv.ParseFloat(string(n.raw), 64) //nolint:errcheck // valid JSON: only the range can be wrong, and says so with infinity
+	f, _ := strconv.ParseFloat(string(n.raw), 64)
 	return f
 }
 
