@@ -96,8 +96,11 @@ func (b *bench) watch(ctx context.Context, w work, name string, args []string) (
 	if err := errors.Join(err, watchErr); err != nil {
 		return usage, arrivals, err
 	}
-	if arrivals.First.IsZero() || arrivals.Took() <= 0 {
+	if arrivals.First.IsZero() || arrivals.Last.IsZero() {
 		return usage, arrivals, errors.New("the mover ended and its records cannot be read")
+	}
+	if arrivals.Took() <= 0 {
+		return usage, arrivals, fmt.Errorf("%d events arrive faster than can be measured", w.events)
 	}
 	return usage, arrivals, nil
 }

@@ -68,7 +68,7 @@ func (p *Process) Wait(ctx context.Context) (Usage, error) {
 	case <-ctx.Done():
 		err := p.cmd.Process.Kill()
 		<-p.exited
-		return p.usage, errors.Join(ctx.Err(), ignoreDone(err))
+		return p.usage, errors.Join(ctx.Err(), ignoreDone(err), p.err)
 	}
 }
 

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// createLimit is how long a new topic may take to have leaders.
+const createLimit = 30 * time.Second
 
 // Kafka is the view of the brokers that the measurements need.
 type Kafka struct {
@@ -25,12 +29,27 @@ func NewKafka(brokers []string) (*Kafka, error) {
 	return &Kafka{client: client, admin: kadm.NewClient(client)}, nil
 }
 
-// CreateTopic makes a topic with a replica of each partition.
+// CreateTopic makes a topic with a replica of each partition, and returns when
+// all of them answer.
 func (k *Kafka) CreateTopic(ctx context.Context, topic string, partitions int32) error {
 	if _, err := k.admin.CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
 		return fmt.Errorf("create topic %s: %w", topic, err)
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, createLimit)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		_, err := k.offsets(ctx, topic, partitions)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // DeleteTopic removes a topic and what it holds.

@@ -1,0 +1,43 @@
+//go:build e2e
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/penstock-io/penstock/cmd/bench/report"
+)
+
+func TestBenchOnRealServers(t *testing.T) {
+	dir := t.TempDir()
+	out, err := runCommand(t, "--quick", "--seconds", "0.2", "--only", "^(stream|list)-(step|pipelined|stock)$", "--out", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "stream → Kafka") || !strings.Contains(out, "list → Kafka") {
+		t.Errorf("got the table:\n%s", out)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "bench.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found report.Report
+	if err := json.Unmarshal(text, &found); err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Rows) != 5 || found.Header.Redis == "unknown" || found.Header.Kafka == "unknown" {
+		t.Errorf("got %d rows, %+v; want the five loops, and the versions of the servers", len(found.Rows), found.Header)
+	}
+	for _, row := range found.Rows {
+		if len(row.Runs) != 1 || row.Rate() <= 0 || row.CPU() <= 0 || !row.Verdict().Clean() {
+			t.Errorf("%s: got %+v; want one run with figures, and nothing lost, doubled, disordered or corrupt", row.Name, row.Runs)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "bench.svg")); err != nil {
+		t.Error(err)
+	}
+}
