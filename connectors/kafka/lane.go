@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,11 +12,6 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline"
 )
-
-// breath is the pause after a commit: the broker answers a produce that comes
-// while it writes the markers of the last transaction with
-// CONCURRENT_TRANSACTIONS, and trying again costs more than waiting.
-const breath = time.Millisecond
 
 // Lane is one transactional producer. It is a pipeline.Lane; Sink.Open makes it.
 type Lane struct {
@@ -31,7 +27,10 @@ type Lane struct {
 	claimed         time.Time // when this lane claimed, to know its own claim again
 
 	inTransaction bool // a transaction has begun
-	ready         time.Time
+	// over is closed when the coordinator is done with the last transaction. nil:
+	// there was none.
+	over     chan struct{}
+	watching sync.WaitGroup
 	// failed is the first refusal since the transaction began.
 	failed atomic.Pointer[failure]
 }
@@ -49,8 +48,12 @@ func (l *Lane) begin(ctx context.Context) error {
 	if l.inTransaction {
 		return nil
 	}
-	if pause := time.Until(l.ready); pause > 0 && !wait(ctx, pause) {
-		return ctx.Err()
+	if l.over != nil {
+		select {
+		case <-l.over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if err := l.client.BeginTransaction(); err != nil {
 		return err
@@ -88,7 +91,8 @@ func (l *Lane) end(ctx context.Context) error {
 		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
 	}
 	l.inTransaction = false
-	l.ready = time.Now().Add(breath)
+	l.over = make(chan struct{})
+	l.watching.Go(func() { l.watchMarkers(l.over) })
 	return nil
 }
 
@@ -131,5 +135,6 @@ func (l *Lane) Close(ctx context.Context) error {
 		}
 	}
 	l.client.Close()
+	l.watching.Wait()
 	return nil
 }

@@ -82,7 +82,7 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 	defer cancel()
 	limits := &limits{}
 	client, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
-		kgo.TransactionalID(fmt.Sprintf("penstock.%s.%d", id.Pipeline, id.Lane)),
+		kgo.TransactionalID(transactionalID(id)),
 		kgo.ProducerBatchMaxBytesFn(limits.batchBytes))...)
 	if err != nil {
 		return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "the Kafka client refuses its settings", Err: err}
@@ -94,6 +94,11 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 		return nil, nil, s.opening(err)
 	}
 	return l, positions, nil
+}
+
+// transactionalID is the identity that Kafka fences by. Frozen.
+func transactionalID(id pipeline.LaneID) string {
+	return fmt.Sprintf("penstock.%s.%d", id.Pipeline, id.Lane)
 }
 
 // opening gives an error of Open its class: what is not classed already can
