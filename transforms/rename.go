@@ -32,7 +32,7 @@ func (s RenameSettings) moves() ([]move, []pipeline.Problem) {
 			continue
 		}
 		if from.part != to.part || from.part != valuePart && from.part != headerPart || len(from.names) == 0 || len(to.names) == 0 {
-			problems = append(problems, pipeline.Problem{Field: from.text, What: from.text + " cannot become " + to.text,
+			problems = append(problems, pipeline.Problem{Field: from.text, What: "cannot become " + to.text,
 				Do: "rename a field to a field or a header to a header; else use compute and drop"})
 			continue
 		}

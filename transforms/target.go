@@ -96,7 +96,7 @@ func parseTargets(texts []string, field func(text string) string) ([]target, []p
 	for _, text := range slices.Sorted(slices.Values(texts)) {
 		t, err := parseTarget(text)
 		if err != nil {
-			problems = append(problems, pipeline.Problem{Field: field(text), What: text + " " + err.Error(), Do: targetForms})
+			problems = append(problems, problemOf(field(text), text, err.Error(), targetForms))
 			continue
 		}
 		targets = append(targets, t)
@@ -115,8 +115,8 @@ func collisions(targets []target, field func(text string) string) []pipeline.Pro
 				short, long = long, short
 			}
 			if short.part == long.part && slices.Equal(short.names, long.names[:len(short.names)]) {
-				problems = append(problems, pipeline.Problem{Field: field(long.text),
-					What: long.text + " and " + short.text + " write to the same place", Do: "use two transforms, one after the other"})
+				problems = append(problems, problemOf(field(long.text), long.text, "is the same place as "+short.text+", or lies in it",
+					"use two transforms, one after the other"))
 			}
 		}
 	}
@@ -129,12 +129,21 @@ func itself(text string) string { return text }
 // nowhere is the place of a target in a list.
 func nowhere(string) string { return "" }
 
+// problemOf gives the problem of a target. Its text is named by the field, where
+// there is one.
+func problemOf(field, text, what, do string) pipeline.Problem {
+	if field == "" {
+		what = text + " " + what
+	}
+	return pipeline.Problem{Field: field, What: what, Do: do}
+}
+
 // firstOf gives the first of the problems as an error, nil where there is none.
 func firstOf(problems []pipeline.Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &pipeline.Error{Class: pipeline.Permanent, What: problems[0].What, Do: problems[0].Do}
+	return &pipeline.Error{Class: pipeline.Permanent, What: strings.TrimSpace(problems[0].Field + " " + problems[0].What), Do: problems[0].Do}
 }
 
 // write puts content into the target: JSON text into the value, plain bytes

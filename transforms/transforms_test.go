@@ -206,27 +206,27 @@ func TestSettingsProblems(t *testing.T) {
 		settings interface{ Validate() []pipeline.Problem }
 		want     []string
 	}{
-		{SetSettings{literals{"value.ok": "x", "channel": "x"}}, []string{"channel: channel is no part of a record" + forms}},
+		{SetSettings{literals{"value.ok": "x", "channel": "x"}}, []string{"channel: is no part of a record" + forms}},
 		{SetSettings{literals{"value.": "x", "value[a]": "x", `value["a"`: "x", "key.x": "x", "headers": "x", "headers.a.b": "x", "value..a": "x"}}, []string{
-			"headers: headers is not one header" + forms, "headers.a.b: headers.a.b is not one header" + forms, "key.x: key.x has no fields" + forms,
-			"value.: value. has an empty name" + forms, "value..a: value..a has an empty name" + forms,
-			`value["a": value["a" has a [ without ]` + forms, "value[a]: value[a] has no name in quotes after [" + forms}},
+			"headers: is not one header" + forms, "headers.a.b: is not one header" + forms, "key.x: has no fields" + forms,
+			"value.: has an empty name" + forms, "value..a: has an empty name" + forms,
+			`value["a": has a [ without ]` + forms, "value[a]: has no name in quotes after [" + forms}},
 		{SetSettings{literals{"value.a": "x", "value.a.b": "x", `value["a"]`: "x"}}, []string{
-			"value.a.b: value.a.b and value.a write to the same place" + twice,
-			`value["a"]: value["a"] and value.a write to the same place` + twice, `value.a.b: value.a.b and value["a"] write to the same place` + twice}},
+			"value.a.b: is the same place as value.a, or lies in it" + twice,
+			`value["a"]: is the same place as value.a, or lies in it` + twice, `value.a.b: is the same place as value["a"], or lies in it` + twice}},
 		{SetSettings{literals{"headers.a": []any{}, "key": map[string]any{}, "value.n": json.Number("0x10")}}, []string{
 			"headers.a: a list cannot stand here; write a text, a number or a bool", "key: a mapping cannot stand here; write a text, a number or a bool",
 			"value.n: 0x10 is not a number of JSON; write a text, a number or a bool"}},
 		{ComputeSettings{expressions{"value": "1", "value.a": "1", "x": "1"}}, []string{
-			"x: x is no part of a record" + forms, "value.a: value.a and value write to the same place" + twice}},
+			"x: is no part of a record" + forms, "value.a: is the same place as value, or lies in it" + twice}},
 		{DropSettings{[]string{"value.a", "value", "x"}}, []string{": x is no part of a record" + forms, ": the whole value cannot be left out; name its fields, or use filter"}},
 		{RenameSettings{map[string]string{"value.a": "b", "value.c": "headers.c", "key": "topic", "value": "value.d"}}, []string{
-			"key: key cannot become topic; rename a field to a field or a header to a header; else use compute and drop",
-			"value: value cannot become value.d; rename a field to a field or a header to a header; else use compute and drop",
+			"key: cannot become topic; rename a field to a field or a header to a header; else use compute and drop",
+			"value: cannot become value.d; rename a field to a field or a header to a header; else use compute and drop",
 			"value.a: b is no part of a record" + forms,
-			"value.c: value.c cannot become headers.c; rename a field to a field or a header to a header; else use compute and drop",
-			"value.a: value.a and value write to the same place" + twice, "value.c: value.c and value write to the same place" + twice}},
-		{RenameSettings{map[string]string{"value.a": "value.b", "value.b": "value.c"}}, []string{"value.b: value.b and value.b write to the same place" + twice}},
+			"value.c: cannot become headers.c; rename a field to a field or a header to a header; else use compute and drop",
+			"value.a: is the same place as value, or lies in it" + twice, "value.c: is the same place as value, or lies in it" + twice}},
+		{RenameSettings{map[string]string{"value.a": "value.b", "value.b": "value.c"}}, []string{"value.b: is the same place as value.b, or lies in it" + twice}},
 		{SetSettings{literals{"value.a.b": "x", "value.a.c": "x", "headers.a": "x", "key": "x"}}, nil},
 	}
 	for _, test := range tests {
