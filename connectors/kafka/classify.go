@@ -27,3 +27,13 @@ func isDenied(err error) bool {
 		kerr.GroupAuthorizationFailed, kerr.SaslAuthenticationFailed,
 	}, func(known error) bool { return errors.Is(err, known) })
 }
+
+// isFenced tells whether Kafka says that another producer has this one's
+// identity. It says the same to a producer that it has forgotten, because it was
+// silent for longer than the transaction's time-out: the claims tell which.
+func isFenced(err error) bool {
+	return slices.ContainsFunc([]error{
+		kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidTxnState, kerr.OperationNotAttempted,
+		kerr.InvalidProducerIDMapping, kerr.UnknownProducerID, kerr.TransactionAbortable,
+	}, func(known error) bool { return errors.Is(err, known) })
+}

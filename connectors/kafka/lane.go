@@ -31,6 +31,7 @@ type Lane struct {
 	// there was none.
 	over     chan struct{}
 	watching sync.WaitGroup
+	busy     sync.Mutex // held by Write and Commit
 	// failed is the first refusal since the transaction began.
 	failed atomic.Pointer[failure]
 }
@@ -88,6 +89,7 @@ func (l *Lane) end(ctx context.Context) error {
 	// A commit under way is never cancelled: its outcome would be unknown for
 	// no reason. Close ends it, if it must be.
 	if err := l.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		l.suspect(err)
 		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
 	}
 	l.inTransaction = false
@@ -96,10 +98,21 @@ func (l *Lane) end(ctx context.Context) error {
 	return nil
 }
 
+// suspect remembers that a rival may have fenced this lane: the next opening
+// looks for its claim more patiently.
+func (l *Lane) suspect(err error) {
+	if isFenced(err) {
+		l.sink.mu.Lock()
+		defer l.sink.mu.Unlock()
+		l.sink.suspicious = true
+	}
+}
+
 // refused tells whether a record, or something that passes, made a produce
 // fail.
 func (l *Lane) refused(f *failure) error {
 	if !isRecordsFault(f.err) {
+		l.suspect(f.err)
 		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.record.Topic, Err: f.err}
 	}
 	if b, ok := f.record.Context.Value(batchKey{}).(*pipeline.Batch); ok {
@@ -110,6 +123,8 @@ func (l *Lane) refused(f *failure) error {
 
 // Commit delivers what was written, with the positions, in one transaction.
 func (l *Lane) Commit(ctx context.Context, positions map[string]pipeline.Position) error {
+	l.busy.Lock()
+	defer l.busy.Unlock()
 	if err := l.begin(ctx); err != nil {
 		return err
 	}
@@ -120,10 +135,11 @@ func (l *Lane) Commit(ctx context.Context, positions map[string]pipeline.Positio
 	return l.end(ctx)
 }
 
-// Close drops what is not committed. The broker aborts an open transaction
-// when the lane's next owner fences this one, or by the transaction's time-out.
+// Close drops what is not committed. Where a Commit is blocked, it ends that; the
+// broker aborts the transaction then when the lane's next owner fences this one,
+// or by its time-out.
 func (l *Lane) Close(ctx context.Context) error {
-	if l.inTransaction {
+	if l.busy.TryLock() && l.inTransaction {
 		abort, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		err := l.client.AbortBufferedRecords(abort)

@@ -34,6 +34,8 @@ type Sink struct {
 
 	mu     sync.Mutex
 	claims map[int]claim // the own claim of each lane, as it came back
+	// suspicious: a rival may have fenced a lane, and not claimed it yet.
+	suspicious bool
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -139,7 +141,7 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 		return nil, err
 	}
 	l.sink.mu.Lock()
-	l.sink.claims[l.id.Lane] = own
+	l.sink.claims[l.id.Lane], l.sink.suspicious = own, false
 	l.sink.mu.Unlock()
 	return positions, nil
 }
@@ -166,12 +168,16 @@ func (l *Lane) claim(ctx context.Context) error {
 func (l *Lane) checkRival(ctx context.Context) error {
 	l.sink.mu.Lock()
 	own, owned := l.sink.claims[l.id.Lane]
+	looks := 1
+	if l.sink.suspicious {
+		looks = 2
+	}
 	l.sink.mu.Unlock()
 	if !owned {
 		return nil
 	}
-	for try := range 2 {
-		if try > 0 && !wait(ctx, rivalPatience) {
+	for look := range looks {
+		if look > 0 && !wait(ctx, rivalPatience) {
 			return ctx.Err()
 		}
 		newest, err := l.newestClaim(ctx)

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,16 +19,13 @@ const defaultBatchBytes = 1048588
 
 // limits holds max.message.bytes by topic. Safe for concurrent use.
 type limits struct {
-	mu    sync.RWMutex
-	bytes map[string]int32
+	bytes atomic.Pointer[map[string]int32]
 }
 
 // batchBytes gives the limit of a topic, Kafka's default where nobody has asked.
 func (l *limits) batchBytes(topic string) int32 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if n := l.bytes[topic]; n > 0 {
-		return n
+	if known := l.bytes.Load(); known != nil && (*known)[topic] > 0 {
+		return (*known)[topic]
 	}
 	return defaultBatchBytes
 }
@@ -117,8 +113,6 @@ func (l *Lane) learn(configs kadm.ResourceConfigs) error {
 			}
 		}
 	}
-	l.limits.mu.Lock()
-	defer l.limits.mu.Unlock()
-	l.limits.bytes = maps.Clone(bytes)
+	l.limits.bytes.Store(&bytes)
 	return nil
 }

@@ -32,6 +32,8 @@ func (w *written) offset(r *kgo.Record) pipeline.Offset {
 // Write hands the records to the client, in order; they leave in the
 // background.
 func (l *Lane) Write(ctx context.Context, b *pipeline.Batch) error {
+	l.busy.Lock()
+	defer l.busy.Unlock()
 	if err := l.begin(ctx); err != nil {
 		return err
 	}

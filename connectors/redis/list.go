@@ -80,6 +80,7 @@ type listReader struct {
 	start     pipeline.Position
 
 	live   link
+	doubt  bool              // an exchange has failed since the last one that did not
 	cursor pipeline.Position // after what was read; its hash is of the last item
 	count  int               // items to ask for
 	left   int64             // items of the reply that are not read yet
@@ -111,14 +112,19 @@ func (r *listReader) Wait(ctx context.Context) error {
 		if err != nil {
 			return r.failed("connecting", err)
 		}
+		doubt := r.doubt
 		err = r.look(c)
-		if err == nil && r.left == 0 && r.drained() {
+		if err == nil && r.left == 0 && r.drained() && !doubt {
 			err = r.block(c)
 			r.pause = 0
 		}
 		stop()
 		if err != nil {
 			return r.failed("reading list "+r.key, err)
+		}
+		r.doubt = false
+		if r.left == 0 && doubt {
+			return nil // Read finds nothing; but the server answers again
 		}
 		if r.left == 0 && r.pause > 0 {
 			r.idle(ctx)
@@ -285,6 +291,7 @@ func (r *listReader) failed(doing string, err error) error {
 		return nil
 	}
 	r.reset()
+	r.doubt = true
 	return r.source.client.classify(doing, err)
 }
 

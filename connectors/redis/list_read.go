@@ -13,6 +13,9 @@ import (
 
 // Read takes items from the reply that Wait has found.
 func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
+	if r.left == 0 {
+		return nil
+	}
 	c, stop, err := r.live.get(ctx, r.source.client)
 	if err != nil {
 		return r.failed("connecting", err)

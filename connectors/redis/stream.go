@@ -85,6 +85,7 @@ func (r *streamReader) Start() pipeline.Position { return r.start }
 // holds entries.
 func (r *streamReader) Wait(ctx context.Context) error {
 	for r.left == 0 && !r.skip {
+		doubt := r.doubt
 		c, stop, err := r.live.get(ctx, r.source.client)
 		if err != nil {
 			return r.failed("connecting", err)
@@ -94,10 +95,15 @@ func (r *streamReader) Wait(ctx context.Context) error {
 		if err != nil {
 			return r.failed("reading stream "+r.key, err)
 		}
-		if r.left == 0 {
-			if err := r.lookForGap(ctx, true); err != nil {
-				return err
-			}
+		r.doubt = false
+		if r.left > 0 {
+			return nil
+		}
+		if err := r.lookForGap(ctx, true); err != nil {
+			return err
+		}
+		if doubt {
+			return nil // Read finds nothing; but the server answers again
 		}
 	}
 	return nil
@@ -105,7 +111,8 @@ func (r *streamReader) Wait(ctx context.Context) error {
 
 // await gets to the first entry of the next reply.
 func (r *streamReader) await(c *conn) error {
-	blocks := r.tail.Load() == nil || r.cursor.Offset.Compare(*r.tail.Load()) >= 0
+	beforeTail := r.tail.Load() != nil && r.cursor.Offset.Compare(*r.tail.Load()) < 0
+	blocks := !beforeTail && !r.doubt
 	if r.asked == 0 {
 		if err := r.ask(c, blocks); err != nil {
 			return err
@@ -120,7 +127,7 @@ func (r *streamReader) await(c *conn) error {
 	}
 	r.asked = 0
 	if streams < 0 { // nothing came in time
-		r.skip = !blocks
+		r.skip = beforeTail
 		return nil
 	}
 	if _, err := c.array(); err != nil { // a pair: key and entries
@@ -154,6 +161,9 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 		r.skip = false
 		r.cursor.Offset = *r.tail.Load()
 		b.After = r.cursor
+		return nil
+	}
+	if r.left == 0 {
 		return nil
 	}
 	c, stop, err := r.live.get(ctx, r.source.client)
@@ -219,6 +229,7 @@ func (r *streamReader) failed(doing string, err error) error {
 		return nil
 	}
 	r.reset()
+	r.doubt = true
 	return r.source.client.classify(doing, err)
 }
 

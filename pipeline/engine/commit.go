@@ -21,13 +21,9 @@ type transaction struct {
 // transaction is due: at once when nothing else is under way and the source had
 // no more than this, or when it is large, or when the window has no room for
 // more. Age is the commit loop's.
-func (s *session) write(c *carried) error {
-	select {
-	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
-	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
-	}
+func (s *session) write(c *carried) error { return s.inTurn(func() error { return s.writeHeld(c) }) }
+
+func (s *session) writeHeld(c *carried) error {
 	if err := s.lane.Write(s.ctx, c.batch); err != nil {
 		return err
 	}
@@ -67,14 +63,18 @@ func (s *session) commitLoop() {
 }
 
 // commit ends the transaction that is open, if one is.
-func (s *session) commit() error {
+func (s *session) commit() error { return s.inTurn(s.commitHeld) }
+
+// inTurn waits for the turn and calls use with it. The wait ends with the
+// session.
+func (s *session) inTurn(use func() error) error {
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
+		return use()
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)
 	}
-	return s.commitHeld()
 }
 
 // commitHeld is commit for who has the turn. Nobody writes meanwhile; reading

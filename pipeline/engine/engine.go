@@ -99,6 +99,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		if refused, ok := errors.AsType[*pipeline.Refused](err); ok {
 			e.isolation.refused(refused)
+			continue // at once: the search ends by itself
 		}
 		if final(err) {
 			e.state.stop(err)

@@ -31,9 +31,10 @@ type session struct {
 	reading context.Context
 	halt    context.CancelCauseFunc
 
-	lane   pipeline.Lane
-	router *message.Router
-	window *window
+	lane      pipeline.Lane
+	positions map[string]pipeline.Position // as the lane was opened
+	router    *message.Router
+	window    *window
 
 	mu       sync.Mutex
 	shards   map[string]*shard
@@ -60,7 +61,7 @@ func (e *Engine) session(stop context.Context) error {
 		return err
 	}
 	s := &session{
-		engine: e, lane: lane, window: newWindow(e.cfg.Window), shards: map[string]*shard{},
+		engine: e, lane: lane, positions: positions, window: newWindow(e.cfg.Window), shards: map[string]*shard{},
 		turn: make(chan struct{}, 1), due: make(chan struct{}, 1), end: make(chan struct{}, 1), age: time.NewTimer(time.Hour),
 		settling: settling{wake: make(chan struct{}, 1)},
 	}
@@ -68,7 +69,7 @@ func (e *Engine) session(stop context.Context) error {
 	s.reading, s.halt = context.WithCancelCause(s.ctx)
 	defer context.AfterFunc(stop, func() { s.halt(errStopped) })()
 	defer s.close()
-	if err := s.start(positions); err != nil {
+	if err := s.start(); err != nil {
 		return err
 	}
 	<-s.reading.Done()
@@ -76,9 +77,9 @@ func (e *Engine) session(stop context.Context) error {
 }
 
 // start opens the shards there are, commits where they start, and lets them go.
-func (s *session) start(positions map[string]pipeline.Position) error {
+func (s *session) start() error {
 	e := s.engine
-	opened, err := s.open(positions, len(positions) == 0)
+	opened, err := s.open(len(s.positions) == 0)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (s *session) start(positions map[string]pipeline.Position) error {
 		if err != nil {
 			return err
 		}
-		if tail.Offset.Compare(sh.settled.Offset) > 0 {
+		if tail.Offset.Compare(sh.written.Offset) > 0 {
 			sh.tail = &tail
 			s.draining.Add(1)
 		}
@@ -116,28 +117,31 @@ func (s *session) start(positions map[string]pipeline.Position) error {
 }
 
 // open opens the shards of the source that are not open yet, and commits the
-// positions they start from before anything is read.
-func (s *session) open(positions map[string]pipeline.Position, first bool) ([]*shard, error) {
+// positions they start from before anything is read. With an error come those
+// that were opened before it.
+func (s *session) open(first bool) ([]*shard, error) {
 	e := s.engine
 	names, err := e.cfg.Source.Shards(s.reading)
 	if err != nil {
 		return nil, err
 	}
 	var opened []*shard
+	var failed error
 	starts := map[string]pipeline.Position{}
 	for _, name := range names {
 		if s.shards[name] != nil {
 			continue
 		}
 		req := pipeline.OpenRequest{Shard: name, First: first, KeepsPosition: e.cfg.SourceKeepsPosition}
-		if p, ok := positions[name]; ok {
+		if p, ok := s.positions[name]; ok {
 			req.From = &p
 		}
 		reader, err := e.cfg.Source.Open(s.reading, req)
 		if err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
+			failed = fmt.Errorf("shard %s: %w", name, err)
+			break
 		}
-		sh := &shard{session: s, name: name, reader: reader, out: make(chan *message.Message), written: reader.Start(), settled: reader.Start()}
+		sh := &shard{session: s, name: name, reader: reader, out: make(chan *message.Message), written: reader.Start()}
 		s.mu.Lock()
 		s.shards[name] = sh
 		s.mu.Unlock()
@@ -146,26 +150,29 @@ func (s *session) open(positions map[string]pipeline.Position, first bool) ([]*s
 			starts[name] = reader.Start()
 		}
 	}
-	if len(starts) == 0 {
-		return opened, nil
+	if len(starts) > 0 {
+		if err := s.commitStarts(starts); err != nil {
+			return nil, err
+		}
 	}
-	return opened, s.commitStarts(starts)
+	return opened, failed
 }
 
 // commitStarts stores where shards start from.
 func (s *session) commitStarts(starts map[string]pipeline.Position) error {
-	if s.router != nil { // the lane is in use
-		select {
-		case <-s.turn:
-			defer func() { s.turn <- struct{}{} }()
-		case <-s.ctx.Done():
-			return context.Cause(s.ctx)
-		}
-		if err := s.commitHeld(); err != nil {
+	if s.router == nil { // nobody else uses the lane yet
+		return s.lane.Commit(s.ctx, starts)
+	}
+	err := s.inTurn(func() error {
+		if err := s.commitHeld(); err != nil { // records never go without their positions
 			return err
 		}
+		return s.lane.Commit(s.ctx, starts)
+	})
+	if err != nil {
+		s.fail(err)
 	}
-	return s.lane.Commit(s.ctx, starts)
+	return err
 }
 
 // launch gives each shard its handler and starts reading.
@@ -209,9 +216,10 @@ func (s *session) lookLoop() {
 			return
 		}
 		s.measureLag()
-		opened, err := s.open(nil, false)
-		if err == nil {
-			err = s.launch(opened)
+		opened, err := s.open(false)
+		if failed := s.launch(opened); failed != nil {
+			s.fail(failed)
+			return
 		}
 		switch {
 		case err == nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -25,8 +26,6 @@ type shard struct {
 	// batch whose ticket is up sets it; the reading goroutine reads it when no
 	// batch is under way.
 	written pipeline.Position
-	// settled is the last position that was cleaned up; the settle loop's.
-	settled pipeline.Position
 }
 
 var (
@@ -50,7 +49,8 @@ func (sh *shard) run() {
 	defer close(sh.out)
 	backoff := newBackoff()
 	for {
-		err := sh.generation(&backoff)
+		began := time.Now()
+		err := sh.generation()
 		switch {
 		case sh.session.reading.Err() != nil:
 			return
@@ -62,7 +62,10 @@ func (sh *shard) run() {
 			sh.session.halt(err)
 			return
 		}
-		sh.session.engine.state.trouble(sh.name, err)
+		if time.Since(began) > backoffForgets {
+			backoff = newBackoff()
+		}
+		sh.session.engine.state.trouble(batchTrouble+sh.name, err)
 		if !sleep(sh.session.reading, backoff.next()) {
 			return
 		}
@@ -75,14 +78,14 @@ func (sh *shard) run() {
 
 // generation reads until a batch fails or reading ends, and returns when
 // nothing of the generation is under way any more.
-func (sh *shard) generation(backoff *backoff) error {
+func (sh *shard) generation() error {
 	s := sh.session
 	g := newGeneration(s.ctx, s.engine.orderedPlaces())
 	reading, stop := context.WithCancel(g.ctx)
 	defer context.AfterFunc(s.reading, stop)()
 	defer stop()
 	var underWay sync.WaitGroup
-	err := sh.read(reading, g, &underWay, backoff)
+	err := sh.read(reading, g, &underWay)
 	underWay.Wait()
 	failed := context.Cause(g.ctx)
 	g.fail(nil)
@@ -99,8 +102,9 @@ func (sh *shard) generation(backoff *backoff) error {
 
 // read sends batch after batch. A server that does not answer is waited for
 // here: nothing of what was read before is at fault.
-func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGroup, backoff *backoff) error {
+func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGroup) error {
 	s := sh.session
+	backoff := newBackoff()
 	for {
 		c, err := sh.next(ctx)
 		switch {
@@ -108,14 +112,14 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		case ctx.Err() != nil || errors.Is(err, io.EOF) || final(err):
 			return err
 		default:
-			s.engine.state.trouble(sh.name, err)
+			s.engine.state.trouble(shardTrouble+sh.name, err)
 			if !sleep(ctx, backoff.next()) {
 				return ctx.Err()
 			}
 			continue
 		}
-		s.engine.state.well(sh.name)
-		*backoff = newBackoff()
+		s.engine.state.well(shardTrouble + sh.name)
+		backoff = newBackoff()
 		if c == nil {
 			continue
 		}
@@ -187,4 +191,5 @@ func (sh *shard) publish(c *carried) {
 	}
 	sh.written = after
 	ticket.pass()
+	s.engine.state.well(batchTrouble + sh.name)
 }

@@ -27,11 +27,13 @@ type State struct {
 	Since  time.Time
 }
 
-// What can be in trouble beside a shard.
+// What can be in trouble; the last three go with the name of a shard.
 const (
-	laneTrouble   = "\x00lane"
-	sourceTrouble = "\x00source"
-	settleTrouble = "\x00settle:"
+	laneTrouble   = "lane"
+	sourceTrouble = "source"
+	shardTrouble  = "shard "  // reading it
+	batchTrouble  = "batch "  // its way through the stages
+	settleTrouble = "settle " // cleaning up
 )
 
 // state is the State with the troubles it comes from. A trouble is logged when
