@@ -74,6 +74,7 @@ type streamReader struct {
 	left    int64             // entries of the reply that are not read yet
 	skip    bool              // nothing is left up to tail: Read moves the position there
 	checked time.Time         // when gaps were last looked for
+	doubt   bool              // an exchange has failed since the last one that did not
 	live    link
 	tail    atomic.Pointer[pipeline.Offset]
 	read    atomic.Uint64 // cursor.Evidence.Added, for Lag
@@ -155,7 +156,8 @@ func (r *streamReader) ask(c *conn, blocks bool) error {
 	return c.flush(patience)
 }
 
-// Read takes entries from the reply that Wait has found.
+// Read takes entries from the reply that Wait has found. A batch that fails is
+// thrown away: its entries are then read again.
 func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
 	if r.skip {
 		r.skip = false
@@ -171,20 +173,21 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 		return r.failed("connecting", err)
 	}
 	defer stop()
+	before := r.cursor
 	if err := r.take(c, b, limit); err != nil {
+		r.cursor = before
 		return r.failed("reading stream "+r.key, err)
 	}
 	b.Read = len(b.Records)
 	b.After = r.cursor
 	r.read.Store(r.cursor.Evidence.Added)
 	r.count = fitting(r.count, b, limit)
-	if r.left > 0 {
-		return nil
+	if r.left == 0 && time.Since(r.checked) <= lookForGaps {
+		if err := r.ask(c, true); err != nil {
+			r.reset() // what was read is whole; Wait says what is wrong
+		}
 	}
-	if time.Since(r.checked) > lookForGaps {
-		return r.lookForGap(ctx, false)
-	}
-	return r.failed("reading stream "+r.key, r.ask(c, true))
+	return nil
 }
 
 // take parses entries into b until the reply or the limit is used up.

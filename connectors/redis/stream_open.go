@@ -184,10 +184,11 @@ func (r *streamReader) lookForGap(ctx context.Context, caughtUp bool) error {
 	lost := r.lost(g, r.cursor)
 	switch {
 	case r.cursor.Offset == (pipeline.Offset{}):
-	case !g.exists || g.last.Compare(r.cursor.Offset) < 0:
-		_, err := r.another(g, r.cursor, "it changed under the reader")
+	case !g.exists || g.last.Compare(r.cursor.Offset) < 0 || g.counted && g.added < r.cursor.Evidence.EntriesAdded:
+		fresh, err := r.another(g, r.cursor, "it changed under the reader")
 		if err == nil {
-			err = &pipeline.Error{Class: pipeline.Retryable, What: "stream " + r.key + " was made again"}
+			r.reset()
+			r.cursor = fresh
 		}
 		return err
 	case caughtUp && r.cursor.Evidence.Added > 0 && g.counted && g.newest.Compare(r.cursor.Offset) <= 0:
