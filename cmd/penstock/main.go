@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,11 +23,12 @@ const (
 )
 
 func main() {
+	limitMemory()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go stopOnSignal(signals, cancel)
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // stopOnSignal asks for a stop at the first signal, and ends the process at the
@@ -38,31 +40,59 @@ func stopOnSignal(signals <-chan os.Signal, cancel func()) {
 	os.Exit(exitFailed)
 }
 
-// run runs the command line and gives the exit code.
-func run(ctx context.Context, args []string) int {
+// run runs a command line and gives the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(root.ErrOrStderr(), err)
+	if err != nil && !isReported(err) {
+		fmt.Fprintln(errOut, err)
 	}
 	return exitCode(err)
 }
 
-// usageError is a mistake in the command line.
-type usageError struct{ error }
+// invalid is a mistake in the command line or a file.
+type invalid struct{ error }
 
+// Unwrap gives the mistake.
+func (i invalid) Unwrap() error { return i.error }
+
+// reported is an error that people have read already.
+type reported struct{ error }
+
+// Unwrap gives the error.
+func (r reported) Unwrap() error { return r.error }
+
+func isReported(err error) bool {
+	_, ok := errors.AsType[reported](err)
+	return ok
+}
+
+// exitCode gives the exit code of an error. Of several, the gravest counts:
+// unreachable is what all of them have to be.
 func exitCode(err error) int {
-	var usage usageError
-	var mistakes config.Errors
-	switch {
-	case err == nil:
+	switch err := err.(type) { //nolint:errorlint // each layer is looked at
+	case nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &mistakes):
+	case invalid, config.Errors:
 		return exitInvalid
-	case pipeline.ClassOf(err) == pipeline.Unreachable:
-		return exitUnreachable
-	default:
+	case interface{ Unwrap() []error }:
+		code := exitUnreachable
+		for _, one := range err.Unwrap() {
+			code = min(code, exitCode(one))
+		}
+		return code
+	case *pipeline.Error:
+		if err.Class == pipeline.Unreachable {
+			return exitUnreachable
+		}
 		return exitFailed
 	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return exitCode(inner)
+	}
+	return exitFailed
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/config"
+	"github.com/penstock-io/penstock/pipeline/engine"
+	"github.com/penstock-io/penstock/transforms"
+	"github.com/penstock-io/penstock/transforms/expr"
+	"github.com/penstock-io/penstock/transforms/format"
+)
+
+// stagesOf makes the stages between source and sink: the reading format, the
+// steps, the key, the writing format. A pipeline whose records go through as they
+// come has none.
+func stagesOf(p *config.Pipeline, s surroundings) ([]engine.Stage, error) {
+	l := stageList{onError: policy(p.OnError)}
+	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
+		reader, err := format.NewReader(in.Component)
+		l.add("source.format", in.At, reader, err)
+	}
+	for i, step := range p.Transforms {
+		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
+		transform, err := transformOfStep(step, s)
+		l.add(name, step.At, transform, err)
+		if step.OnError != nil && err == nil {
+			l.stages[len(l.stages)-1].OnError = policy(*step.OnError)
+		}
+	}
+	if key := keyOf(p); key != "" {
+		transform, err := transforms.NewKey(key)
+		l.add("sink.key", p.Sink.At, transform, err)
+	}
+	out := format.AsItCame
+	if p.Sink.Format != nil {
+		out = p.Sink.Format.Component
+	}
+	if len(l.stages) > 0 || out != format.AsItCame {
+		writer, err := format.NewWriter(out)
+		l.add("sink.format", p.Sink.At, writer, err)
+	}
+	return l.stages, errors.Join(l.errs...)
+}
+
+// stageList is a list of stages as it grows.
+type stageList struct {
+	onError engine.Policy
+	stages  []engine.Stage
+	errs    []error
+}
+
+// add takes a stage as it was made, or the reason why it was not.
+func (l *stageList) add(name string, at config.Place, transform pipeline.Transform, err error) {
+	if err != nil {
+		l.errs = append(l.errs, invalid{fmt.Errorf("%s: %s: %w", at, name, err)})
+		return
+	}
+	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: l.onError})
+}
+
+// transformOfStep makes the transform of a step, for the records it is meant for.
+func transformOfStep(step config.Step, s surroundings) (pipeline.Transform, error) {
+	transform, err := transformKindOf(step).build(s, step.Settings)
+	if err != nil || step.When == "" {
+		return transform, err
+	}
+	return transforms.NewWhen(step.When, transform)
+}
+
+// keyOf gives the expression that makes the records' keys, empty where none does.
+func keyOf(p *config.Pipeline) pipeline.Expression {
+	if key := sinkKindOf(p).key; key != nil {
+		return key(p.Sink.Settings)
+	}
+	return ""
+}
+
+func policy(o config.OnError) engine.Policy {
+	switch o.Then {
+	case "drop":
+		return engine.Drop
+	case "dead_letter":
+		return engine.DeadLetter
+	default:
+		return engine.Halt
+	}
+}
+
+// deadLetterTopic gives the topic of dead letters, empty where there is none.
+// checkPipeline sees to it that a pipeline has one only.
+func deadLetterTopic(p *config.Pipeline) string {
+	topic := ""
+	eachOnError(p, func(o config.OnError, _ config.Place) {
+		if o.Then == "dead_letter" && o.DeadLetter != nil {
+			topic = o.DeadLetter.Kafka.Topic
+		}
+	})
+	return topic
+}
+
+// eachOnError calls yield for each on_error of a pipeline, with what it belongs to.
+func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
+	yield(p.OnError, p.At)
+	for _, step := range p.Transforms {
+		if step.OnError != nil {
+			yield(*step.OnError, step.At)
+		}
+	}
+}
+
+// checkPipeline finds what only the binary knows to be impossible.
+func checkPipeline(p *config.Pipeline) config.Errors {
+	var errs config.Errors
+	first := ""
+	eachOnError(p, func(o config.OnError, at config.Place) {
+		switch {
+		case o.Then != "dead_letter" || o.DeadLetter == nil:
+		case first == "":
+			first = o.DeadLetter.Kafka.Topic
+		case o.DeadLetter.Kafka.Topic != first:
+			errs = append(errs, config.Error{At: at, What: fmt.Sprintf("dead letters would go to %s and to %s: a pipeline has one topic for them", first, o.DeadLetter.Kafka.Topic),
+				Do: "write the same topic; the header penstock.stage tells them apart"})
+		}
+	})
+	return errs
+}
+
+// checkExpression finds the mistakes of an expression for package config.
+func checkExpression(e pipeline.Expression, condition bool) config.ExpressionCheck {
+	want := expr.Anything
+	if condition {
+		want = expr.Condition
+	}
+	program, err := expr.Compile(e, want)
+	var found config.ExpressionCheck
+	if mistakes, ok := errors.AsType[expr.Mistakes](err); ok {
+		for _, m := range mistakes {
+			found.Problems = append(found.Problems, config.ExpressionProblem{
+				At: config.ExpressionPlace{Line: m.Line, Col: m.Col}, What: m.What, Do: m.Do})
+		}
+		return found
+	}
+	if field, ok := program.Field(); ok {
+		found.Field, found.At = field.Path, config.ExpressionPlace{Line: field.Line, Col: field.Col}
+	}
+	return found
+}
