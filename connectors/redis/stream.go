@@ -86,6 +86,11 @@ func (r *streamReader) Start() pipeline.Position { return r.start }
 // holds entries.
 func (r *streamReader) Wait(ctx context.Context) error {
 	for r.left == 0 && !r.skip {
+		if r.asked == 0 && time.Since(r.checked) > lookForGaps {
+			if err := r.lookForGap(ctx, false); err != nil {
+				return err
+			}
+		}
 		doubt := r.doubt
 		c, stop, err := r.live.get(ctx, r.source.client)
 		if err != nil {
