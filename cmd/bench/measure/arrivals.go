@@ -43,7 +43,9 @@ func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int3
 	var giveUp <-chan time.Time
 	for {
 		now, err := k.offsets(ctx, topic, partitions)
-		if err != nil {
+		if kerr.IsRetriable(err) {
+			now = before // a leader that is away for a moment is no news
+		} else if err != nil {
 			return seen, err
 		}
 		at := time.Now()
@@ -54,7 +56,7 @@ func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int3
 			seen.Last = at
 		}
 		before = now
-		if giveUp != nil && now.stable == now.high {
+		if giveUp != nil && err == nil && now.stable == now.high {
 			return seen, nil
 		}
 		select {
