@@ -135,7 +135,7 @@ func (b *built) run(ctx context.Context, log *slog.Logger) error {
 	n := b.engine.Stats().Snapshot().Counts
 	figures := []any{
 		"read", n.Read, "written", n.Written, "filtered", n.Filtered, "duplicates", n.Duplicates, "dropped", n.Dropped,
-		"dead_lettered", n.DeadLettered, "seconds", time.Since(started).Round(time.Millisecond).Seconds(),
+		"dead_lettered", n.DeadLettered, "seconds", float64(time.Since(started).Milliseconds()) / 1000,
 	}
 	if err != nil {
 		log.Error("pipeline failed", append([]any{"error", err.Error()}, figures...)...)
