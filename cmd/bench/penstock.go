@@ -21,7 +21,7 @@ type penstock struct {
 // newPenstock builds the binary of this module into dir.
 func newPenstock(ctx context.Context, dir string) (*penstock, error) {
 	p := &penstock{binary: filepath.Join(dir, "penstock"), dir: dir}
-	err := run(ctx, "go", "build", "-o", p.binary, "github.com/penstock-io/penstock/cmd/penstock")
+	err := run(ctx, "go", "build", "-buildvcs=auto", "-trimpath", "-o", p.binary, "github.com/penstock-io/penstock/cmd/penstock")
 	if err != nil {
 		return nil, err
 	}
