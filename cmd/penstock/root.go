@@ -30,7 +30,7 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newValidate(), newExplain(), newSchema(), newComponents())
+	root.AddCommand(newRun(), newValidate(), newExplain(), newSchema(), newComponents(), newDemo())
 	return root
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,7 @@ SIGTERM or Ctrl-C stops reading and settles what is under way; a second one ends
 the process at once, and nothing is lost either: what was under way comes again.
 Logs go to stderr: text on a terminal, JSON otherwise.
 
-The memory limit adapts to the files; GOGC and GOMEMLIMIT override it.`,
+The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 		Example: "  penstock run user-behavior.yaml\n  penstock run --until-drained --metrics-listen 127.0.0.1:9090 *.yaml",
 		Args:    takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -143,9 +142,4 @@ func (b *built) run(ctx context.Context, log *slog.Logger) error {
 	}
 	log.Info("pipeline ended", figures...)
 	return nil
-}
-
-// interactive says whether a person is there to read.
-func interactive(cmd *cobra.Command) bool {
-	return isTerminal(cmd.OutOrStdout()) && os.Getenv("TERM") != "dumb"
 }
