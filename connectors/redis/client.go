@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -125,6 +126,8 @@ func (c *client) checkType(ctx context.Context, key, want string) error {
 	return nil
 }
 
+var errHungUp = errors.New("the server closed the connection")
+
 // classify gives an error of Redis, or of the way to it, its class.
 func (c *client) classify(doing string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -132,6 +135,9 @@ func (c *client) classify(doing string, err error) error {
 	}
 	if _, classed := errors.AsType[*pipeline.Error](err); classed {
 		return err
+	}
+	if errors.Is(err, io.EOF) { // which, from a reader, says that its shard has ended
+		err = errHungUp
 	}
 	out := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Redis at %s, %s", c.Options().Addr, doing), Err: err}
 	var answer redis.Error
