@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -53,7 +54,7 @@ func (l *Lane) Write(ctx context.Context, b *pipeline.Batch) error {
 // fill makes a Kafka record of each record that leaves.
 func (w *written) fill(l *Lane, b *pipeline.Batch) {
 	clear(w.records)
-	w.records, w.offsets = w.records[:0], w.offsets[:0]
+	w.records, w.offsets = slices.Grow(w.records[:0], len(b.Records)), slices.Grow(w.offsets[:0], len(b.Records))
 	now := l.now()
 	for i := range b.Records {
 		r := &b.Records[i]

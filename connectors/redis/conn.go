@@ -174,6 +174,17 @@ func (c *conn) bulk(dst []byte, n int64) ([]byte, error) {
 	return dst, err
 }
 
+// glimpse reads the n bytes that follow a '$', few enough for the buffer. They
+// are valid until the next read.
+func (c *conn) glimpse(n int64) ([]byte, error) {
+	b, err := c.r.Peek(int(n) + 2)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.r.Discard(len(b))
+	return b[:n], err
+}
+
 // skip reads over the n bytes that follow a '$'.
 func (c *conn) skip(n int64) error {
 	_, err := c.r.Discard(int(n) + 2)

@@ -23,8 +23,7 @@ func (r *streamReader) entry(c *conn, b *pipeline.Batch) (pipeline.Offset, error
 	if err != nil || idSize < 3 || idSize > 41 {
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
 	}
-	var text [41]byte
-	raw, err := c.bulk(text[:], idSize)
+	raw, err := c.glimpse(idSize)
 	if err != nil {
 		return pipeline.Offset{}, err
 	}

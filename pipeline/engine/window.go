@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/semaphore"
 
@@ -21,13 +22,16 @@ type window struct {
 	batches *semaphore.Weighted
 	bytes   *semaphore.Weighted
 	total   int64
-	free    chan *pipeline.Batch // kept for their memory
+
+	mu   sync.Mutex
+	free []*pipeline.Batch // kept for their memory, the last used last
+	keep int               // at most so many
 }
 
 func newWindow(w Window) *window {
 	return &window{
 		batches: semaphore.NewWeighted(int64(w.Batches)), bytes: semaphore.NewWeighted(int64(w.Bytes)),
-		total: int64(w.Bytes), free: make(chan *pipeline.Batch, w.Batches),
+		total: int64(w.Bytes), keep: (w.Batches + 1) / 2,
 	}
 }
 
@@ -41,12 +45,21 @@ func (w *window) take(ctx context.Context, n int) (*carried, error) {
 		w.batches.Release(1)
 		return nil, err
 	}
-	select {
-	case b := <-w.free:
-		return &carried{batch: b, reserved: reserved}, nil
-	default:
-		return &carried{batch: &pipeline.Batch{}, reserved: reserved}, nil
+	return &carried{batch: w.batch(), reserved: reserved}, nil
+}
+
+// batch gives an empty batch: the one that was used last, since its memory is
+// warm.
+func (w *window) batch() *pipeline.Batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := len(w.free) - 1
+	if last < 0 {
+		return &pipeline.Batch{}
 	}
+	b := w.free[last]
+	w.free[last], w.free = nil, w.free[:last]
+	return b
 }
 
 // shrink gives back what a batch has reserved and does not hold.
@@ -57,13 +70,15 @@ func (w *window) shrink(c *carried) {
 	}
 }
 
-// give takes a batch back.
+// give takes a batch back. The memory of half a window is kept: a full one is
+// rare.
 func (w *window) give(c *carried) {
 	w.bytes.Release(c.reserved)
 	c.batch.Reset()
-	select {
-	case w.free <- c.batch:
-	default:
+	w.mu.Lock()
+	if len(w.free) < w.keep {
+		w.free = append(w.free, c.batch)
 	}
+	w.mu.Unlock()
 	w.batches.Release(1)
 }
