@@ -19,19 +19,23 @@ import (
 // points and the same times to live.
 const seedEnv = "PENSTOCK_KILL_SEED"
 
-// kills counts deaths by what was under way.
-type kills struct {
-	random, named             int
-	open, inFlight, uncleaned int
+// tally counts deaths by what was under way. A death can count twice: a
+// transaction is open while the one before is not cleaned up.
+type tally struct{ kills, open, inFlight, uncleaned int }
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d kills: %d with a transaction open, %d with a commit in flight, %d committed and not cleaned up",
+		t.kills, t.open, t.inFlight, t.uncleaned)
 }
 
-func (k kills) String() string {
-	return fmt.Sprintf("%d kills at random and %d at named points: %d with a transaction open, %d with a commit in flight, %d committed and not cleaned up",
-		k.random, k.named, k.open, k.inFlight, k.uncleaned)
+func (t tally) plus(o tally) tally {
+	return tally{t.kills + o.kills, t.open + o.open, t.inFlight + o.inFlight, t.uncleaned + o.uncleaned}
 }
 
-// everyClass tells whether kills have met each of the three.
-func (k kills) everyClass() bool { return k.open > 0 && k.inFlight > 0 && k.uncleaned > 0 }
+// The kinds of moments, as the file of points tells them.
+func isOpen(at []byte) bool      { return at[0] == 'o' }
+func isInFlight(at []byte) bool  { return at[0] == 'c' }
+func isUncleaned(at []byte) bool { return at[1] == 'd' }
 
 // killRun is one pipeline that is killed again and again while producers go on.
 type killRun struct {
@@ -41,7 +45,9 @@ type killRun struct {
 	where   string // the file of points
 	// maxAlive is the longest a process lives before a random kill.
 	maxAlive time.Duration
-	kills    kills
+	// Deaths at random moments, at moments that looked like a kind that those had
+	// not met, and at named points.
+	random, aimed, named tally
 }
 
 // crashPoints are the named ones: each is met by one process, the n-th time.
@@ -68,7 +74,7 @@ func TestKilledUnderRace(t *testing.T) {
 	k := newKillRun(t, "redis_list")
 	k.bin = bin
 	k.maxAlive = 4 * time.Second
-	k.run(20_000, 1_000, 3)
+	k.run(15_000, 1_000, 3)
 }
 
 func newKillRun(t *testing.T, source string) *killRun {
@@ -92,17 +98,21 @@ func (k *killRun) run(events, rate, random int) {
 	deaths = append(deaths, crashPoints...)
 	k.chance.Shuffle(len(deaths), func(i, j int) { deaths[i], deaths[j] = deaths[j], deaths[i] })
 	for _, point := range deaths {
-		k.dieAt(point)
+		if point == "" {
+			k.dieAtRandom()
+		} else {
+			k.dieAt(point)
+		}
 	}
-	for more := 0; !k.kills.everyClass() && more < 2*random; more++ {
-		k.dieAt("")
-	}
+	k.aim(isOpen, func(t tally) int { return t.open })
+	k.aim(isInFlight, func(t tally) int { return t.inFlight })
+	k.aim(isUncleaned, func(t tally) int { return t.uncleaned })
 	during := k.pushing.Pushed()
 	k.pushing.Wait(k.tb, 2*soon)
 	k.env = nil
 	k.drain()
-	k.tb.Logf("%s; %d events were pushed meanwhile", k.kills, during)
-	if !k.kills.everyClass() {
+	k.tb.Logf("at random, %s\naimed, %s\nat named points, %s\nof %d events, %d were pushed meanwhile", k.random, k.aimed, k.named, events, during)
+	if all := k.random.plus(k.aimed); all.open == 0 || all.inFlight == 0 || all.uncleaned == 0 {
 		k.tb.Error("a kind of moment was never met: nothing is shown about it")
 	}
 	if during == events {
@@ -112,51 +122,84 @@ func (k *killRun) run(events, rate, random int) {
 	k.clean()
 }
 
-// dieAt starts a process that dies at a point, or is killed at a random moment.
-func (k *killRun) dieAt(point engine.Point) {
+// launch starts a process that keeps its points.
+func (k *killRun) launch(more ...string) *pipelinetest.Command {
 	k.tb.Helper()
 	must(k.tb, os.WriteFile(k.where, []byte("--"), 0o600))
-	k.env = []string{pointsFileEnv + "=" + k.where}
-	if point != "" {
-		nth := 1
-		if point != engine.Opened {
-			nth += k.chance.IntN(20)
-		}
-		k.env = append(k.env, fmt.Sprintf("%s=%s:%d", crashAtEnv, point, nth))
-		c := k.start()
-		c.Exit(soon)
-		if !c.Killed() {
-			k.tb.Fatalf("the process did not die at %s, the %d-th time", point, nth)
-		}
-		k.kills.named++
-	} else {
-		alive := time.Duration(k.chance.Int64N(int64(k.maxAlive)))
-		c := k.start()
-		select {
-		case <-time.After(alive):
-		case <-c.Done():
-		}
-		if !c.Kill() {
-			k.tb.Fatal("the process ended by itself")
-		}
-		k.kills.random++
-	}
-	k.count()
+	// The race detector ends the process, and so the test, at the first race.
+	k.env = append([]string{pointsFileEnv + "=" + k.where, "GORACE=halt_on_error=1"}, more...)
+	return k.start()
 }
 
-// count reads where the process was.
-func (k *killRun) count() {
+// dieAt starts a process that dies at a point.
+func (k *killRun) dieAt(point engine.Point) {
+	k.tb.Helper()
+	nth := 1
+	if point != engine.Opened {
+		nth += k.chance.IntN(20)
+	}
+	c := k.launch(fmt.Sprintf("%s=%s:%d", crashAtEnv, point, nth))
+	c.Exit(soon)
+	if !c.Killed() {
+		k.tb.Fatalf("the process did not die at %s, the %d-th time", point, nth)
+	}
+	k.count(&k.named)
+}
+
+// dieAtRandom starts a process and kills it at a random moment.
+func (k *killRun) dieAtRandom() {
+	k.tb.Helper()
+	alive := time.Duration(k.chance.Int64N(int64(k.maxAlive)))
+	c := k.launch()
+	select {
+	case <-time.After(alive):
+	case <-c.Done():
+	}
+	k.kill(c)
+	k.count(&k.random)
+}
+
+// aim kills processes when the file of points shows a kind of moment, until one
+// has died in such a moment: what it dies in counts, not what was aimed at.
+func (k *killRun) aim(kind func([]byte) bool, met func(tally) int) {
+	k.tb.Helper()
+	for try := 0; met(k.random.plus(k.aimed)) == 0 && try < 20; try++ {
+		c := k.launch()
+		look := time.NewTicker(50 * time.Microsecond)
+		limit := time.Now().Add(soon)
+		for !kind(k.at()) && c.Running() && time.Now().Before(limit) {
+			<-look.C
+		}
+		look.Stop()
+		k.kill(c)
+		k.count(&k.aimed)
+	}
+}
+
+func (k *killRun) kill(c *pipelinetest.Command) {
+	k.tb.Helper()
+	if !c.Kill() {
+		k.tb.Fatal("the process ended by itself")
+	}
+}
+
+// at reads where the process is.
+func (k *killRun) at() []byte {
 	k.tb.Helper()
 	at, err := os.ReadFile(k.where)
 	must(k.tb, err)
-	switch at[0] {
-	case 'o':
-		k.kills.open++
-	case 'c':
-		k.kills.inFlight++
-	}
-	if at[1] == 'd' {
-		k.kills.uncleaned++
+	return at
+}
+
+// count notes where a process has died.
+func (k *killRun) count(t *tally) {
+	k.tb.Helper()
+	at := k.at()
+	t.kills++
+	for n, yes := range map[*int]bool{&t.open: isOpen(at), &t.inFlight: isInFlight(at), &t.uncleaned: isUncleaned(at)} {
+		if yes {
+			*n++
+		}
 	}
 }
 
