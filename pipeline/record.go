@@ -74,8 +74,6 @@ type Batch struct {
 	// Arena holds the bytes of the records. Sources and formats that make new
 	// bytes take them from here, so that a batch costs few allocations.
 	Arena Arena
-	// Sink is room for what a sink wants to keep with the batch and reuse.
-	Sink any
 
 	views *views // the views of the documents; nil: none, or sealed
 }

@@ -30,6 +30,7 @@ type Lane struct {
 	// over is closed when the coordinator is done with the last transaction. nil:
 	// there was none.
 	over     chan struct{}
+	slabs    slabs
 	watching sync.WaitGroup
 	busy     sync.Mutex // held by Write and Commit
 	// failed is the first refusal since the transaction began.
@@ -38,9 +39,12 @@ type Lane struct {
 
 var _ pipeline.Lane = (*Lane)(nil)
 
-// failure is what a promise came back with.
+// failure is the first refusal of a transaction.
 type failure struct {
-	record *kgo.Record
+	topic  string
+	shard  string // of the source; with offset, where ours
+	offset pipeline.Offset
+	ours   bool // a record of the source, not a position or claim
 	err    error
 }
 
@@ -70,7 +74,7 @@ func (l *Lane) produce(ctx context.Context, r *kgo.Record) { l.client.Produce(ct
 // promise keeps the first refusal of a transaction.
 func (l *Lane) promise(r *kgo.Record, err error) {
 	if err != nil {
-		l.failed.CompareAndSwap(nil, &failure{r, err})
+		l.failed.CompareAndSwap(nil, &failure{topic: r.Topic, err: err})
 	}
 }
 
@@ -113,10 +117,10 @@ func (l *Lane) suspect(err error) {
 func (l *Lane) refused(f *failure) error {
 	if !isRecordsFault(f.err) {
 		l.suspect(f.err)
-		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.record.Topic, Err: f.err}
+		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.topic, Err: f.err}
 	}
-	if b, ok := f.record.Context.Value(batchKey{}).(*pipeline.Batch); ok {
-		return &pipeline.Refused{Shard: b.Shard, Offset: b.Sink.(*written).offset(f.record), Err: f.err}
+	if f.ours {
+		return &pipeline.Refused{Shard: f.shard, Offset: f.offset, Err: f.err}
 	}
 	return f.err
 }

@@ -25,13 +25,12 @@ type window struct {
 
 	mu   sync.Mutex
 	free []*pipeline.Batch // kept for their memory, the last used last
-	keep int               // at most so many
 }
 
 func newWindow(w Window) *window {
 	return &window{
 		batches: semaphore.NewWeighted(int64(w.Batches)), bytes: semaphore.NewWeighted(int64(w.Bytes)),
-		total: int64(w.Bytes), keep: (w.Batches + 1) / 2,
+		total: int64(w.Bytes),
 	}
 }
 
@@ -70,15 +69,12 @@ func (w *window) shrink(c *carried) {
 	}
 }
 
-// give takes a batch back. The memory of half a window is kept: a full one is
-// rare.
+// give takes a batch back.
 func (w *window) give(c *carried) {
 	w.bytes.Release(c.reserved)
 	c.batch.Reset()
 	w.mu.Lock()
-	if len(w.free) < w.keep {
-		w.free = append(w.free, c.batch)
-	}
+	w.free = append(w.free, c.batch)
 	w.mu.Unlock()
 	w.batches.Release(1)
 }

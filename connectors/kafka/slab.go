@@ -1,0 +1,113 @@
+package kafka
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// slab is the Kafka records of one batch, from Write until the last of them is
+// acknowledged. Slabs are used again: a batch costs no allocation.
+type slab struct {
+	lane    *Lane
+	shard   string
+	records []kgo.Record
+	offsets []pipeline.Offset // where each record came from
+	left    atomic.Int32      // records that are not acknowledged
+	promise func(*kgo.Record, error)
+}
+
+// slabs are those that wait for their next use. Safe for concurrent use.
+type slabs struct {
+	mu   sync.Mutex
+	free []*slab
+}
+
+// take gives a slab, the one that was used last if there is one.
+func (s *slabs) take(l *Lane) *slab {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.free) - 1
+	if last < 0 {
+		fresh := &slab{lane: l}
+		fresh.promise = fresh.acknowledged
+		return fresh
+	}
+	taken := s.free[last]
+	s.free = s.free[:last]
+	return taken
+}
+
+func (s *slabs) give(back *slab) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, back)
+}
+
+// acknowledged is the promise of each record: it keeps the first refusal of the
+// transaction.
+func (s *slab) acknowledged(r *kgo.Record, err error) {
+	if err != nil {
+		s.lane.failed.CompareAndSwap(nil, &failure{topic: r.Topic, shard: s.shard, offset: s.offset(r), ours: true, err: err})
+	}
+	if s.left.Add(-1) == 0 {
+		s.lane.slabs.give(s)
+	}
+}
+
+// offset gives the source's offset of a record of the slab.
+func (s *slab) offset(r *kgo.Record) pipeline.Offset {
+	for i := range s.records {
+		if &s.records[i] == r {
+			return s.offsets[i]
+		}
+	}
+	return pipeline.Offset{}
+}
+
+// fill makes a Kafka record of each record that leaves.
+func (s *slab) fill(b *pipeline.Batch, now time.Time) {
+	l := s.lane
+	s.shard = b.Shard
+	if cap(s.records) < len(b.Records) {
+		s.records = make([]kgo.Record, 0, len(b.Records))
+		s.offsets = make([]pipeline.Offset, 0, len(b.Records))
+	}
+	s.records, s.offsets = s.records[:0], s.offsets[:0]
+	for i := range b.Records {
+		r := &b.Records[i]
+		switch r.Fate {
+		case pipeline.Deliver:
+			s.records = append(s.records, kgo.Record{
+				Key: r.Key, Value: r.Value.Raw(), Headers: headers(r.Headers), Timestamp: r.Time, Topic: r.Topic,
+			})
+		case pipeline.DeadLettered:
+			s.records = append(s.records, l.deadLetter(b, r, now))
+		default:
+			continue
+		}
+		last := &s.records[len(s.records)-1]
+		if last.Topic == "" {
+			last.Topic = l.sink.settings.Topic
+		}
+		if last.Timestamp.IsZero() {
+			last.Timestamp = now
+		}
+		s.offsets = append(s.offsets, r.Offset)
+	}
+}
+
+func headers(in []pipeline.Header) []kgo.RecordHeader {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]kgo.RecordHeader, len(in))
+	for i, h := range in {
+		out[i] = kgo.RecordHeader{Key: h.Key, Value: h.Value}
+	}
+	return out
+}
