@@ -50,6 +50,7 @@ type job struct {
 	kafka  string
 	source string // redis_list or redis_stream
 	keys   []string
+	glob   string   // what the file says in place of keys; empty: keys
 	more   []string // lines of the source
 	format string   // of the source; empty: none is said
 	key    string   // of the sink; empty: none
@@ -92,6 +93,9 @@ func (j *job) file() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	keys, err := json.Marshal(j.keys)
 	must(j.tb, err)
+	if j.glob != "" {
+		keys = []byte(`["` + j.glob + `"]`)
+	}
 	line("name: %s\nsource:\n  %s:\n    url: redis://%s/0\n    keys: %s", j.name, j.source, j.redis, keys)
 	for _, more := range j.more {
 		line("    %s", more)
@@ -128,14 +132,17 @@ func (j *job) drain() {
 	}
 }
 
-// refused runs the pipeline, which must end with the code and name the words.
-func (j *job) refused(code int, words ...string) {
+// refused runs the pipeline, which must end with the code and name the words, and
+// gives its log.
+func (j *job) refused(code int, words ...string) string {
 	j.tb.Helper()
 	c := j.start()
 	if got := c.Exit(soon); got != code {
 		j.tb.Errorf("ended with code %d, want %d", got, code)
 	}
-	wantIn(j.tb, c.Log(), words...)
+	log := c.Log()
+	wantIn(j.tb, log, words...)
+	return log
 }
 
 func wantIn(tb testing.TB, text string, words ...string) {
