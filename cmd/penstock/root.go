@@ -24,8 +24,10 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 		Example:       "  penstock demo\n  penstock validate user-behavior.yaml\n  penstock run user-behavior.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}

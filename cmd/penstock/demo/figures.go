@@ -56,7 +56,7 @@ func (f Figures) latency() string {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// meter measures rates over the last two seconds.
+// meter measures rates over the last two seconds. It begins with nothing at zero.
 type meter struct {
 	samples []sample
 }
@@ -70,6 +70,9 @@ const meterSpan = 2 * time.Second
 
 // rate takes a count at a moment and gives how fast it grows, per second.
 func (m *meter) rate(at time.Duration, count uint64) float64 {
+	if m.samples == nil {
+		m.samples = []sample{{}}
+	}
 	m.samples = append(m.samples, sample{at, count})
 	for len(m.samples) > 2 && at-m.samples[1].at >= meterSpan {
 		m.samples = m.samples[1:]
