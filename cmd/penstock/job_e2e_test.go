@@ -46,6 +46,7 @@ type job struct {
 	tb     testing.TB
 	name   string // of the pipeline, and of its topic
 	bin    string
+	path   string // of a file that exists; empty: one is written
 	redis  string // host:port
 	kafka  string
 	source string // redis_list or redis_stream
@@ -86,9 +87,12 @@ func (j *job) forget() {
 	}
 }
 
-// file writes the pipeline's file.
+// file writes the pipeline's file, unless it has one.
 func (j *job) file() string {
 	j.tb.Helper()
+	if j.path != "" {
+		return j.path
+	}
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	keys, err := json.Marshal(j.keys)
