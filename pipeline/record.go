@@ -1,6 +1,9 @@
 package pipeline
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Header is one header of a record. Order and duplicates are kept.
 type Header struct {
@@ -86,6 +89,9 @@ func (b *Batch) Reset() {
 	b.Arena.Reset()
 	b.returnViews()
 }
+
+// Grow makes room for n more records.
+func (b *Batch) Grow(n int) { b.Records = slices.Grow(b.Records, n) }
 
 // Add appends an empty record and returns it. The pointer is valid until the
 // next Add.

@@ -58,6 +58,7 @@ func (r *listReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) erro
 		}
 		return nil
 	}
+	b.Grow(min(int(r.left), limit.Records))
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
 		if err := item(c, b); err != nil {
 			return err
@@ -98,11 +99,11 @@ func (r *listReader) checkAnchor(c *conn) error {
 	if n < 0 {
 		return errors.New("the reply holds a null where an item belongs")
 	}
-	text, err := c.bulk(make([]byte, n), n)
+	got, err := c.digest(n)
 	if err != nil {
 		return err
 	}
-	if got := hash(text); got != r.cursor.Evidence.Hash {
+	if got != r.cursor.Evidence.Hash {
 		return r.gap("the item before the position is another one than was read there (SHA-1 " + got + ", read " + r.cursor.Evidence.Hash +
 			"): another client pops, or writers push at the other end than pushed_by says")
 	}

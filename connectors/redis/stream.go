@@ -197,6 +197,7 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 
 // take parses entries into b until the reply or the limit is used up.
 func (r *streamReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
+	b.Grow(min(int(r.left), limit.Records))
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
 		id, err := r.entry(c, b)
 		if err != nil {

@@ -2,13 +2,14 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// slowCommit is after how long a commit under way is worth a word.
-const slowCommit = 5 * time.Second
+// slow is after how long a sink that does not answer is worth a word.
+const slow = 5 * time.Second
 
 // transaction is what the lane holds since the last commit.
 type transaction struct {
@@ -18,14 +19,15 @@ type transaction struct {
 }
 
 // write hands a batch to the lane, in its turn, and sees whether the
-// transaction is due: at once when nothing else is under way and the source had
-// no more than this, or when it is large, or when the window has no room for
-// more. Age is the commit loop's.
+// transaction is due: at once when nothing else is under way and nothing can come,
+// since the source had no more than this or the window has no room; or when it is
+// large, or holds half of the window: the other half is read while this one is
+// committed. Age is the commit loop's.
 func (s *session) write(c *carried) error { return s.inTurn(func() error { return s.writeHeld(c) }) }
 
 func (s *session) writeHeld(c *carried) error {
 	if err := s.lane.Write(s.ctx, c.batch); err != nil {
-		return err
+		return fmt.Errorf("shard %s: %w", c.batch.Shard, err)
 	}
 	if len(s.tx.batches) == 0 {
 		s.tx.positions = map[string]pipeline.Position{}
@@ -35,14 +37,22 @@ func (s *session) writeHeld(c *carried) error {
 	s.tx.positions[c.batch.Shard] = c.batch.After
 	s.tx.records += len(c.batch.Records)
 	s.engine.at(Written)
-	idle := s.underWay.Add(-1) == 0 && !c.full
+	idle := s.underWay.Add(-1) == 0 && (!c.full || s.window.waiting.Load() > 0)
 	if s.engine.isolation.active() {
 		return s.commitHeld()
 	}
-	if idle || s.tx.records >= s.engine.cfg.CommitRecords || len(s.tx.batches) == s.engine.cfg.Window.Batches {
+	if idle || s.tx.records >= s.engine.cfg.CommitRecords || 2*len(s.tx.batches) >= s.engine.cfg.Window.Batches {
 		wake(s.due)
 	}
 	return nil
+}
+
+// crowded sees whether the transaction is due when a batch finds no room in the
+// window.
+func (s *session) crowded() {
+	if s.underWay.Load() == 0 {
+		wake(s.due)
+	}
 }
 
 // commitLoop ends transactions that are due or old.
@@ -55,8 +65,7 @@ func (s *session) commitLoop() {
 		case <-s.ctx.Done():
 			return
 		}
-		if err := s.commit(); err != nil {
-			s.fail(err)
+		if s.commit() != nil {
 			return
 		}
 	}
@@ -66,14 +75,48 @@ func (s *session) commitLoop() {
 func (s *session) commit() error { return s.inTurn(s.commitHeld) }
 
 // inTurn waits for the turn and calls use with it. The wait ends with the
-// session.
+// session. An error ends the session before anybody else has the turn: the lane
+// is dead then.
 func (s *session) inTurn(use func() error) error {
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
-		return use()
 	case <-s.ctx.Done():
+	}
+	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
+	}
+	defer s.watch()()
+	err := s.guard(use)
+	if err != nil {
+		s.fail(err)
+	}
+	return err
+}
+
+// guard turns a panic of the sink, or of a transform that is told what was
+// settled, into an error.
+func (s *session) guard(use func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.engine.panicked("the sink", sessionTrouble, p)
+		}
+	}()
+	return use()
+}
+
+// watch says so when the sink does not answer for long. The function it returns
+// ends that.
+func (s *session) watch() (stop func()) {
+	said := make(chan struct{})
+	timer := time.AfterFunc(slow, func() {
+		defer close(said)
+		s.engine.state.trouble(sessionTrouble, &pipeline.Error{Class: pipeline.Unreachable, What: "the sink has not answered for " + slow.String()})
+	})
+	return func() {
+		if !timer.Stop() {
+			<-said
+		}
 	}
 }
 
@@ -84,17 +127,11 @@ func (s *session) commitHeld() error {
 	if len(s.tx.batches) == 0 {
 		return nil
 	}
-	slow := time.AfterFunc(slowCommit, func() {
-		e.state.trouble(laneTrouble, &pipeline.Error{Class: pipeline.Unreachable, What: "the sink has not acknowledged a commit for " + slowCommit.String()})
-	})
 	e.at(Committing)
-	err := s.lane.Commit(s.ctx, s.tx.positions)
-	slow.Stop()
-	if err != nil {
+	if err := s.lane.Commit(s.ctx, s.tx.positions); err != nil {
 		return err
 	}
 	e.at(Committed)
-	e.state.well(laneTrouble)
 	e.isolation.committed(s.tx.positions)
 	e.stats.committed(&s.tx)
 	for _, c := range s.tx.batches {
@@ -103,6 +140,7 @@ func (s *session) commitHeld() error {
 	}
 	s.settling.add(s.tx.positions)
 	s.tx = transaction{batches: s.tx.batches[:0]}
+	e.state.well(sessionTrouble)
 	return nil
 }
 
@@ -111,6 +149,16 @@ func (e *Engine) settled(b *pipeline.Batch) {
 	for _, stage := range e.cfg.Stages {
 		if o, ok := stage.Transform.(pipeline.Ordered); ok {
 			o.Settled(b)
+		}
+	}
+}
+
+// givenUp tells the transforms that remember. Nothing of the shard is under way,
+// nor written and not committed.
+func (e *Engine) givenUp(shard string) {
+	for _, stage := range e.cfg.Stages {
+		if o, ok := stage.Transform.(pipeline.Ordered); ok {
+			o.GivenUp(shard)
 		}
 	}
 }
