@@ -10,9 +10,10 @@ import (
 const (
 	// breath is the pause after a commit where the coordinator does not tell.
 	breath = 2 * time.Millisecond
-	// firstGlance is how long after the first answer the coordinator is asked
-	// again; each next time is twice as long.
-	firstGlance = 100 * time.Microsecond
+	// glances is how often the coordinator is asked without a pause: an answer
+	// takes about as long as the markers, and a timer of less than a millisecond
+	// lasts one.
+	glances = 4
 	// markersPatience is after how long the next transaction begins anyway.
 	markersPatience = 100 * time.Millisecond
 )
@@ -28,7 +29,7 @@ func (l *Lane) watchMarkers(over chan struct{}) {
 	ctx, cancel := context.WithTimeout(l.client.Context(), markersPatience)
 	defer cancel()
 	admin, id := kadm.NewClient(l.client), transactionalID(l.id)
-	for pause := firstGlance; ; pause *= 2 {
+	for asked := 1; ; asked++ {
 		found, err := admin.DescribeTransactions(ctx, id)
 		if state := found[id].State; err != nil || found[id].Err != nil || state == "" {
 			wait(ctx, breath)
@@ -36,7 +37,7 @@ func (l *Lane) watchMarkers(over chan struct{}) {
 		} else if state != "PrepareCommit" && state != "PrepareAbort" {
 			return
 		}
-		if !wait(ctx, pause) {
+		if asked >= glances && !wait(ctx, time.Millisecond<<(asked-glances)) {
 			return
 		}
 	}
