@@ -59,11 +59,10 @@ func runDemo(cmd *cobra.Command) error {
 		if screen {
 			return demo.View(ctx, cmd.InOrStdin(), cmd.OutOrStdout(), d.figures)
 		}
-		demo.Plain(ctx, cmd.OutOrStdout(), time.Second, d.figures)
-		return nil
+		return demo.Plain(ctx, cmd.OutOrStdout(), time.Second, d.figures)
 	})
-	fmt.Fprintln(cmd.OutOrStdout(), d.figures().Summary())
-	return failed
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), d.figures().Summary())
+	return errors.Join(failed, err)
 }
 
 // show is a demo with all its parts.

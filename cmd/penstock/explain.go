@@ -39,13 +39,12 @@ Secrets are masked. Nothing is connected to.`,
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), all)
 			}
+			texts := make([]string, len(all))
 			for i, e := range all {
-				if i > 0 {
-					fmt.Fprintln(cmd.OutOrStdout())
-				}
-				e.write(cmd.OutOrStdout())
+				texts[i] = e.text()
 			}
-			return nil
+			_, err = io.WriteString(cmd.OutOrStdout(), strings.Join(texts, "\n"))
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
@@ -161,8 +160,8 @@ func onErrorText(o config.OnError) string {
 	return "halts the pipeline"
 }
 
-// write writes an explanation for people.
-func (e explanation) write(w io.Writer) {
+// text gives an explanation for people.
+func (e explanation) text() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s (%s)\n\nGuarantee: %s\n", e.Name, e.At, guaranteeText(e.Delivery))
 	bullets(&s, e.Because)
@@ -184,7 +183,7 @@ func (e explanation) write(w io.Writer) {
 	for line := range strings.Lines(e.File) {
 		s.WriteString("  " + line)
 	}
-	io.WriteString(w, s.String()) //nolint:errcheck // nobody is there to read
+	return s.String()
 }
 
 func bullets(s *strings.Builder, lines []string) {

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !isReported(err) {
-		fmt.Fprintln(errOut, err)
+		fmt.Fprintln(errOut, err) //nolint:errcheck // there is nowhere else to say it
 	}
 	return exitCode(err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,10 +31,12 @@ there is one.`,
 			if err != nil {
 				return err
 			}
+			var s strings.Builder
 			for _, p := range pipelines {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s is valid: %s → %s, %s\n", p.At.File, p.Name, p.Source.Component, p.Sink.Component, p.Delivery)
+				fmt.Fprintf(&s, "%s: %s is valid: %s → %s, %s\n", p.At.File, p.Name, p.Source.Component, p.Sink.Component, p.Delivery)
 			}
-			return nil
+			_, err = io.WriteString(cmd.OutOrStdout(), s.String())
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")

@@ -60,13 +60,14 @@ func (n *Notes) Handle(_ context.Context, r slog.Record) error {
 // WithAttrs gives a log that begins each line's attributes with these. The name of
 // the pipeline is left out: there is one.
 func (n *Notes) WithAttrs(attrs []slog.Attr) slog.Handler {
-	more := n.attrs
+	var more strings.Builder
+	more.WriteString(n.attrs)
 	for _, a := range attrs {
 		if a.Key != "pipeline" {
-			more += text(a)
+			more.WriteString(text(a))
 		}
 	}
-	return &Notes{kept: n.kept, attrs: more}
+	return &Notes{kept: n.kept, attrs: more.String()}
 }
 
 // WithGroup gives the same log: names of groups help no reader here.

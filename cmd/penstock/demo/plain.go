@@ -8,8 +8,8 @@ import (
 )
 
 // Plain writes a line of figures from time to time, for those who are no terminal,
-// until ctx ends.
-func Plain(ctx context.Context, w io.Writer, every time.Duration, figures func() Figures) {
+// until ctx ends. The error is that of w.
+func Plain(ctx context.Context, w io.Writer, every time.Duration, figures func() Figures) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var m meter
@@ -17,9 +17,11 @@ func Plain(ctx context.Context, w io.Writer, every time.Duration, figures func()
 		select {
 		case <-ticker.C:
 			f := figures()
-			fmt.Fprintln(w, f.line(m.rate(f.Elapsed, f.Arrived)))
+			if _, err := fmt.Fprintln(w, f.line(m.rate(f.Elapsed, f.Arrived))); err != nil {
+				return err
+			}
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }

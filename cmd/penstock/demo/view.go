@@ -92,11 +92,13 @@ var (
 // text gives the whole screen.
 func (s *screen) text() string {
 	f := s.now
-	lines := []string{
-		title.Render("penstock demo") + "   " + f.Pipeline + " is " + stateText(f.State) + faint.Render(fmt.Sprintf("   %.0f s", f.Elapsed.Seconds())),
+	lines := append([]string{
+		title.Render("penstock demo") + "   " + f.Pipeline + " is " + stateText(f.State.Name) + faint.Render(fmt.Sprintf("   %.0f s", f.Elapsed.Seconds())),
+	}, s.wrapped(f.State.Reason)...)
+	lines = append(lines,
 		"",
-		faint.Render("  from  ") + "Redis list " + f.List + faint.Render("  "+where(f.Servers.EmbeddedRedis)),
-		faint.Render("  to    ") + "Kafka topic " + f.Topic + faint.Render("  "+where(f.Servers.EmbeddedKafka)),
+		faint.Render("  from  ")+"Redis list "+f.List+faint.Render("  "+where(f.Servers.EmbeddedRedis)),
+		faint.Render("  to    ")+"Kafka topic "+f.Topic+faint.Render("  "+where(f.Servers.EmbeddedKafka)),
 		"",
 		fmt.Sprintf("  %-12s%10s  %6.0f/s", "pushed", grouped(f.Pushed), s.rates[0]),
 		fmt.Sprintf("  %-12s%10s  %6.0f/s  %s", "in Kafka", grouped(f.Arrived), s.rates[1], good.Render(sparkline(s.history))),
@@ -105,7 +107,7 @@ func (s *screen) text() string {
 		fmt.Sprintf("  %-12s%s", "latency", f.latency()),
 		"",
 		title.Render("Last records in Kafka"),
-	}
+	)
 	for _, a := range f.Last {
 		lines = append(lines, fmt.Sprintf("  %s %s %s", faint.Render(fmt.Sprintf("%2d:%-6d", a.Partition, a.Offset)), good.Render(a.Key), clean(a.Value)))
 	}
@@ -122,14 +124,23 @@ func (s *screen) text() string {
 	return strings.Join(lines, "\n")
 }
 
-func stateText(s engine.State) string {
-	if s.Name == engine.Running {
-		return good.Render(string(s.Name))
+func stateText(name engine.StateName) string {
+	if name == engine.Running {
+		return good.Render(string(name))
 	}
-	if s.Reason == "" {
-		return bad.Render(string(s.Name))
+	return bad.Render(string(name))
+}
+
+// wrapped gives a text in lines that fit the screen, none where there is no text.
+func (s *screen) wrapped(text string) []string {
+	if text == "" {
+		return nil
 	}
-	return bad.Render(string(s.Name) + ": " + clean(s.Reason))
+	lines := strings.Split(lipgloss.Wrap(clean(text), s.width-2, ""), "\n")
+	for i, line := range lines {
+		lines[i] = "  " + bad.Render(line)
+	}
+	return lines
 }
 
 func where(embedded bool) string {
