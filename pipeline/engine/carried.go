@@ -13,7 +13,8 @@ import (
 // message. The message has no payload: Watermill logs payloads.
 type carried struct {
 	batch    *pipeline.Batch
-	reserved int64 // bytes of the window
+	share    *room // of the window, the shard's own
+	reserved int   // bytes of the window
 	gen      *generation
 	tickets  []ticket // one an ordered stage, the last one for the lane
 	err      error    // the batch as a whole has failed

@@ -92,14 +92,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	backoff := newBackoff()
 	for {
 		started := time.Now()
-		err := e.session(ctx)
-		if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		opened, err := e.session(ctx)
+		if refused, ok := errors.AsType[*pipeline.Refused](err); ok {
+			if err = e.isolation.refused(refused); err == nil {
+				continue // at once: the search ends by itself
+			}
+		}
+		if err == nil || ctx.Err() != nil && (!final(err) || errors.Is(err, context.Canceled)) {
 			e.state.stop(nil)
 			return nil
-		}
-		if refused, ok := errors.AsType[*pipeline.Refused](err); ok {
-			e.isolation.refused(refused)
-			continue // at once: the search ends by itself
 		}
 		if final(err) {
 			e.state.stop(err)
@@ -108,7 +109,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		if time.Since(started) > backoffForgets {
 			backoff = newBackoff()
 		}
-		e.state.trouble(laneTrouble, err)
+		if opened {
+			e.state.trouble(sessionTrouble, err)
+		} else {
+			e.state.trouble(laneTrouble, err)
+		}
 		if over := e.patienceOver(); over != nil {
 			e.state.stop(over)
 			return over

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -39,21 +40,27 @@ func (i *isolation) records() int {
 	return i.max
 }
 
-// refused takes the sink's word that one record of a transaction is at fault.
-func (i *isolation) refused(r *pipeline.Refused) {
+// refused takes the sink's word that one record of a transaction is at fault. The
+// error says that there is nothing left to try.
+func (i *isolation) refused(r *pipeline.Refused) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	at := place{r.Shard, r.Offset}
 	switch {
 	case i.limit == 0:
 		i.limit = max(i.max/2, 1)
 	case i.limit > 1:
 		i.limit /= 2
+	case i.found[at] != nil:
+		return &pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("shard %s, position %s: what on_error makes of the record is refused as well", r.Shard, r.Offset),
+			Err: r.Err, Do: "look at the limits of the dead-letter topic, or say on_error: {then: drop}"}
 	default:
 		if i.found == nil {
 			i.found = map[place]error{}
 		}
-		i.found[place{r.Shard, r.Offset}] = r.Err
+		i.found[at] = r.Err
 	}
+	return nil
 }
 
 // condemned gives the reason why the sink refuses a record, nil where it does
@@ -71,12 +78,23 @@ func (i *isolation) committed(positions map[string]pipeline.Position) {
 	if i.limit == 0 {
 		return
 	}
+	i.forgetPast(positions)
+	if i.limit = min(2*i.limit, i.max); i.limit == i.max && len(i.found) == 0 {
+		i.limit = 0
+	}
+}
+
+// forget forgets the records that are past.
+func (i *isolation) forget(positions map[string]pipeline.Position) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.forgetPast(positions)
+}
+
+func (i *isolation) forgetPast(positions map[string]pipeline.Position) {
 	for at := range i.found {
 		if p, ok := positions[at.shard]; ok && p.Offset.Compare(at.offset) >= 0 {
 			delete(i.found, at)
 		}
-	}
-	if i.limit = min(2*i.limit, i.max); i.limit == i.max && len(i.found) == 0 {
-		i.limit = 0
 	}
 }

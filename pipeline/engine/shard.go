@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -19,6 +18,8 @@ type shard struct {
 	session *session
 	name    string
 	reader  pipeline.Reader
+	share   *room              // of the window
+	moved   bool               // it does not start where the sink says it was
 	tail    *pipeline.Position // UntilDrained ends there; nil: it does not wait for this shard
 	out     chan *message.Message
 
@@ -34,7 +35,7 @@ var (
 )
 
 // Subscribe gives the messages of the shard, a batch each. The channel closes
-// when reading ends.
+// with the session: a router all of whose handlers have ended takes no new ones.
 func (sh *shard) Subscribe(context.Context, string) (<-chan *message.Message, error) {
 	return sh.out, nil
 }
@@ -46,7 +47,6 @@ func (sh *shard) Close() error { return nil }
 // run reads, generation after generation, until the session stops reading or
 // the shard is at its end. What cannot pass halts the session.
 func (sh *shard) run() {
-	defer close(sh.out)
 	backoff := newBackoff()
 	for {
 		began := time.Now()
@@ -81,8 +81,8 @@ func (sh *shard) run() {
 func (sh *shard) generation() error {
 	s := sh.session
 	g := newGeneration(s.ctx, s.engine.orderedPlaces())
-	reading, stop := context.WithCancel(g.ctx)
-	defer context.AfterFunc(s.reading, stop)()
+	reading, stop := context.WithCancel(s.reading)
+	defer context.AfterFunc(g.ctx, stop)()
 	defer stop()
 	var underWay sync.WaitGroup
 	err := sh.read(reading, g, &underWay)
@@ -92,10 +92,8 @@ func (sh *shard) generation() error {
 	if failed == nil {
 		return err
 	}
-	for _, stage := range s.engine.cfg.Stages {
-		if o, ok := stage.Transform.(pipeline.Ordered); ok {
-			o.GivenUp(sh.name)
-		}
+	if s.commit() == nil { // what was written before the failure does not come again
+		s.engine.givenUp(sh.name)
 	}
 	return failed
 }
@@ -138,7 +136,7 @@ func (sh *shard) next(ctx context.Context) (*carried, error) {
 		return nil, err
 	}
 	limit := pipeline.Limit{Records: s.engine.isolation.records(), Bytes: s.engine.cfg.Batch.Bytes}
-	c, err := s.window.take(ctx, limit.Bytes)
+	c, err := s.window.take(ctx, sh.share, limit.Bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +152,11 @@ func (sh *shard) next(ctx context.Context) (*carried, error) {
 	for i := range c.batch.Records {
 		r := &c.batch.Records[i]
 		r.Original = r.Value.Raw()
+		if r.Fate == pipeline.Failed && r.Failure.Stage == "" {
+			r.Failure.Stage = "source"
+		}
 	}
-	s.window.shrink(c)
+	s.window.fit(c)
 	c.full = c.batch.Read >= limit.Records || c.batch.Bytes >= limit.Bytes
 	return c, nil
 }
@@ -184,9 +185,8 @@ func (sh *shard) publish(c *carried) {
 		return
 	}
 	after := c.batch.After
-	if err := s.write(c); err != nil {
+	if err := s.write(c); err != nil { // the session ends
 		c.gen.fail(err)
-		s.fail(fmt.Errorf("shard %s: %w", sh.name, err))
 		return
 	}
 	sh.written = after

@@ -48,15 +48,22 @@ func (s *session) failedBatch(next message.HandlerFunc) message.HandlerFunc {
 		c := carriedIn(msg)
 		defer func() {
 			if p := recover(); p != nil {
-				s.engine.cfg.Log.Error("a transform panicked", "pipeline", s.engine.cfg.Name, "shard", c.batch.Shard, "stack", string(debug.Stack()))
-				c.err = &pipeline.Error{Class: pipeline.Retryable,
-					What: fmt.Sprintf("a transform panicked on shard %s (%T)", c.batch.Shard, p), Do: "the log has the stack; please report it"}
+				c.err = s.engine.panicked("a transform, on shard "+c.batch.Shard, batchTrouble+c.batch.Shard, p)
 			}
 			out, err = message.Messages{msg}, nil
 		}()
 		_, c.err = next(msg)
 		return nil, nil
 	}
+}
+
+// panicked makes an error of a panic. The stack is logged once as long as the
+// trouble lasts. What a panic says may hold a payload.
+func (e *Engine) panicked(who, trouble string, p any) error {
+	if !e.state.has(trouble) {
+		e.cfg.Log.Error(who+" panicked", "stack", string(debug.Stack()))
+	}
+	return &pipeline.Error{Class: pipeline.Retryable, What: fmt.Sprintf("%s panicked (%T)", who, p), Do: "the log has the stack; please report it"}
 }
 
 // stage applies one transform and decides about the records it refused.
@@ -90,8 +97,14 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 }
 
 func (st Stage) apply(c *carried) error {
+	before := len(c.batch.Records)
 	if err := st.Transform.Apply(c.gen.ctx, c.batch); err != nil {
 		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
+	}
+	if after := len(c.batch.Records); after < before {
+		return &pipeline.Error{Class: pipeline.Permanent,
+			What: fmt.Sprintf("%s, shard %s: of %d records the transform left %d", st.Name, c.batch.Shard, before, after),
+			Do:   "mend the transform: it gives a record it does not want a Fate, and leaves it in the batch"}
 	}
 	return decide(c.batch, st.Name, st.OnError)
 }
@@ -125,7 +138,9 @@ func decide(b *pipeline.Batch, stage string, policy Policy) error {
 		if r.Fate != pipeline.Failed {
 			continue
 		}
-		r.Failure.Stage = stage
+		if r.Failure.Stage == "" {
+			r.Failure.Stage = stage
+		}
 		switch policy {
 		case Drop:
 			r.Fate = pipeline.Dropped
@@ -133,7 +148,7 @@ func decide(b *pipeline.Batch, stage string, policy Policy) error {
 			r.Fate = pipeline.DeadLettered
 		default:
 			return &pipeline.Error{Class: pipeline.Permanent,
-				What: fmt.Sprintf("%s refused the record at shard %s, position %s", stage, b.Shard, r.Offset), Err: r.Failure.Err,
+				What: fmt.Sprintf("%s refused the record at shard %s, position %s", r.Failure.Stage, b.Shard, r.Offset), Err: r.Failure.Err,
 				Do: "mend the record or the pipeline, or say on_error: {then: dead_letter} or {then: drop}"}
 		}
 	}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,15 +31,17 @@ type State struct {
 
 // What can be in trouble; the last three go with the name of a shard.
 const (
-	laneTrouble   = "lane"
-	sourceTrouble = "source"
-	shardTrouble  = "shard "  // reading it
-	batchTrouble  = "batch "  // its way through the stages
-	settleTrouble = "settle " // cleaning up
+	laneTrouble    = "lane"    // opening it, and the shards
+	sessionTrouble = "session" // using the lane; a session that opens does not end it, a commit does
+	sourceTrouble  = "source"  // looking for shards
+	shardTrouble   = "shard "  // reading it
+	batchTrouble   = "batch "  // its way through the stages
+	settleTrouble  = "settle " // cleaning up
 )
 
 // state is the State with the troubles it comes from. A trouble is logged when
-// it begins and when it is over. Safe for concurrent use.
+// it begins, when its class changes, and when it is over; the State has its newest
+// reason. Safe for concurrent use.
 type state struct {
 	log *slog.Logger
 
@@ -70,7 +74,7 @@ func (s *state) trouble(of string, err error) {
 	if !known {
 		t.since = time.Now()
 	}
-	fresh := t.reason != err.Error()
+	fresh := !known || t.class != pipeline.ClassOf(err)
 	t.reason, t.class = err.Error(), pipeline.ClassOf(err)
 	s.troubles[of] = t
 	s.derive()
@@ -94,6 +98,28 @@ func (s *state) well(of string) {
 	}
 }
 
+// opened says that lane and shards are open: what an earlier session ran into is
+// over, but for its commits.
+func (s *state) opened() {
+	s.mu.Lock()
+	troubles := slices.Collect(maps.Keys(s.troubles))
+	s.mu.Unlock()
+	for _, of := range troubles {
+		if of != sessionTrouble {
+			s.well(of)
+		}
+	}
+	s.well(laneTrouble)
+}
+
+// has tells whether something is in trouble.
+func (s *state) has(of string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.troubles[of]
+	return known
+}
+
 // derive makes the current state from the troubles: the oldest one is its
 // reason.
 func (s *state) derive() {
@@ -103,7 +129,7 @@ func (s *state) derive() {
 			next = State{Name: Degraded, Reason: t.reason, Since: t.since}
 		}
 	}
-	if next.Name == s.current.Name && next.Name == Running {
+	if next.Name == Running && s.current.Name == Running {
 		return
 	}
 	s.current = next

@@ -113,7 +113,9 @@ func (s *Stats) batch(b *pipeline.Batch, now time.Time) {
 		switch r.Fate {
 		case pipeline.Deliver:
 			s.now.Written++
-			s.now.Latency.observe(now.Sub(r.Time).Seconds())
+			if !r.Time.IsZero() {
+				s.now.Latency.observe(now.Sub(r.Time).Seconds())
+			}
 		case pipeline.Filtered:
 			s.now.Filtered++
 		case pipeline.Duplicate:
