@@ -42,6 +42,8 @@ var layers = []layer{
 	{folder: "plugins/sdk", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},
 	{folder: "plugins/host", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},
 	{folder: "plugins/examples", may: []string{"plugins/sdk"}},
+
+	{folder: "configs", std: true},
 }
 
 const (
