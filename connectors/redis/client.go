@@ -170,6 +170,3 @@ func (c *client) absent(capability, consequence string) {
 		c.log.Info("this Redis lacks a capability", "capability", capability, "so", consequence)
 	}
 }
-
-// isOutOfMemory tells whether the server refuses to grow.
-func isOutOfMemory(err replyError) bool { return strings.HasPrefix(string(err), "OOM ") }

@@ -3,11 +3,10 @@ package redis
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net"
+	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,8 +18,6 @@ const (
 	answerPatience = 5 * time.Second
 	// readBuffer holds a reply's small parts together.
 	readBuffer = 64 << 10
-	// maxLine bounds a line of the protocol (type, length, error text).
-	maxLine = 4 << 10
 )
 
 // conn is one connection that speaks RESP2
@@ -29,9 +26,44 @@ const (
 // safe for concurrent use, except close. After any error but a replyError it is
 // of no use.
 type conn struct {
-	net net.Conn
+	net *socket
 	r   *bufio.Reader
 	w   []byte
+}
+
+// socket is a connection whose reads each have patience of their own: a reply
+// that keeps coming is never late, however large it is and whenever it is taken.
+type socket struct {
+	net.Conn
+	patience    time.Duration // of one read
+	interrupted atomic.Bool   // for good
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	if err := s.SetReadDeadline(time.Now().Add(s.patience)); err != nil {
+		return 0, err
+	}
+	if s.interrupted.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return s.Conn.Read(p)
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(answerPatience)); err != nil {
+		return 0, err
+	}
+	if s.interrupted.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return s.Conn.Write(p)
+}
+
+// interrupt makes what is blocked return, and everything later fail. It is the
+// one method that is called beside the others.
+func (s *socket) interrupt() {
+	s.interrupted.Store(true)
+	s.SetDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed connection is interrupted already
 }
 
 // replyError is an error that the server has sent.
@@ -43,17 +75,22 @@ func (e replyError) Error() string { return string(e) }
 func dial(ctx context.Context, o *redis.Options) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	n, err := redis.NewDialer(o)(ctx, "tcp", o.Addr)
+	n, err := redis.NewDialer(o)(ctx, o.Network, o.Addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{net: n, r: bufio.NewReaderSize(n, readBuffer)}
+	c := newConn(n)
 	defer c.interrupt(ctx)()
 	if err := c.greet(o); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
+}
+
+func newConn(n net.Conn) *conn {
+	s := &socket{Conn: n, patience: answerPatience}
+	return &conn{net: s, r: bufio.NewReaderSize(s, readBuffer)}
 }
 
 func (c *conn) greet(o *redis.Options) error {
@@ -84,10 +121,10 @@ func (c *conn) greet(o *redis.Options) error {
 	return nil
 }
 
-// interrupt makes blocked reads and writes return when ctx ends. The function
-// it gives ends that.
+// interrupt makes blocked reads and writes return when ctx ends; the connection
+// is of no use then. The function it gives ends that.
 func (c *conn) interrupt(ctx context.Context) func() bool {
-	return context.AfterFunc(ctx, func() { c.net.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // a closed connection is interrupted already
+	return context.AfterFunc(ctx, c.net.interrupt)
 }
 
 func (c *conn) close() { c.net.Close() } //nolint:errcheck // nothing can be done about it
@@ -108,9 +145,7 @@ func appendHeader(dst []byte, kind byte, n int) []byte {
 // flush sends the commands. Each read of the replies must then succeed within
 // patience.
 func (c *conn) flush(patience time.Duration) error {
-	if err := c.net.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
+	c.net.patience = patience
 	_, err := c.net.Write(c.w)
 	c.w = c.w[:0]
 	return err
@@ -120,119 +155,4 @@ func (c *conn) flush(patience time.Duration) error {
 func (c *conn) ready() error {
 	_, err := c.r.Peek(1)
 	return err
-}
-
-// next reads the head of the next part of a reply: its kind and its number (the
-// length of what follows, -1 for null; an integer's value). What follows '$' is
-// to be read by bulk, what follows '*' by more calls of next. A simple string is
-// skipped. An error of the server is a replyError, and the connection goes on.
-func (c *conn) next() (kind byte, n int64, err error) {
-	line, err := c.r.ReadSlice('\n')
-	switch {
-	case errors.Is(err, bufio.ErrBufferFull):
-		return 0, 0, errors.New("a line of the reply is too long for Redis")
-	case err != nil:
-		return 0, 0, err
-	case len(line) < 3 || len(line) > maxLine || line[len(line)-2] != '\r':
-		return 0, 0, errors.New("the reply is not Redis's protocol")
-	}
-	kind, text := line[0], line[1:len(line)-2]
-	switch kind {
-	case '-':
-		return kind, 0, replyError(text)
-	case '+':
-		return kind, 0, nil
-	case '*', '$', ':':
-		n, ok := parseInt(text)
-		if !ok {
-			return kind, 0, errors.New("the reply holds a number that is none")
-		}
-		return kind, n, nil
-	}
-	return kind, 0, fmt.Errorf("the reply holds a part of unknown kind %q", kind)
-}
-
-// array reads the head of an array and gives its length, -1 for null.
-func (c *conn) array() (int64, error) { return c.expect('*') }
-
-// expect reads a head of one kind.
-func (c *conn) expect(want byte) (int64, error) {
-	kind, n, err := c.next()
-	if err == nil && kind != want {
-		return 0, fmt.Errorf("the reply holds a part of kind %q where %q belongs", kind, want)
-	}
-	return n, err
-}
-
-// bulk reads the n bytes that follow a '$' into dst, which has room for them.
-func (c *conn) bulk(dst []byte, n int64) ([]byte, error) {
-	dst = dst[:n]
-	if _, err := io.ReadFull(c.r, dst); err != nil {
-		return nil, err
-	}
-	_, err := c.r.Discard(2)
-	return dst, err
-}
-
-// glimpse reads the n bytes that follow a '$', few enough for the buffer. They
-// are valid until the next read.
-func (c *conn) glimpse(n int64) ([]byte, error) {
-	b, err := c.r.Peek(int(n) + 2)
-	if err != nil {
-		return nil, err
-	}
-	_, err = c.r.Discard(len(b))
-	return b[:n], err
-}
-
-// skip reads over the n bytes that follow a '$'.
-func (c *conn) skip(n int64) error {
-	_, err := c.r.Discard(int(n) + 2)
-	return err
-}
-
-// text reads a whole bulk string of at most maxLine bytes, "" for null.
-func (c *conn) text() (string, error) {
-	n, err := c.expect('$')
-	if err != nil || n < 0 {
-		return "", err
-	}
-	if n > maxLine {
-		return "", errors.New("a field of the reply is longer than it can be")
-	}
-	b, err := c.bulk(make([]byte, n), n)
-	return string(b), err
-}
-
-// parseInt reads a decimal number, as strconv would, without a string.
-func parseInt(text []byte) (int64, bool) {
-	negative := len(text) > 0 && text[0] == '-'
-	if negative {
-		text = text[1:]
-	}
-	n, ok := parseUint(text)
-	if !ok || n > 1<<62 {
-		return 0, false
-	}
-	if negative {
-		return -int64(n), true
-	}
-	return int64(n), true
-}
-
-// parseUint reads a decimal number; false where there is none, or it is too
-// large.
-func parseUint(text []byte) (uint64, bool) {
-	if len(text) == 0 || len(text) > 20 {
-		return 0, false
-	}
-	var n uint64
-	for _, c := range text {
-		d := uint64(c - '0')
-		if d > 9 || n > (1<<64-1-d)/10 {
-			return 0, false
-		}
-		n = n*10 + d
-	}
-	return n, true
 }

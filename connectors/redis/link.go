@@ -7,32 +7,67 @@ import (
 )
 
 // link is a reader's own connection: dialled when it is needed, dropped when it
-// has failed. Only close may be called beside the others.
+// has failed. Only close and usable may be called beside the others.
 type link struct {
 	mu     sync.Mutex
 	conn   *conn
+	hangUp context.CancelFunc // ends the dialling that goes on; nil: none does
 	closed bool
 }
 
 var errClosed = errors.New("the reader is closed")
 
 // get gives the connection, which ctx interrupts until stop is called.
-func (l *link) get(ctx context.Context, c *client) (*conn, func() bool, error) {
+func (l *link) get(ctx context.Context, c *client) (_ *conn, stop func() bool, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	open, closed := l.conn, l.closed
+	l.mu.Unlock()
 	switch {
-	case l.closed:
+	case closed:
 		return nil, nil, errClosed
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
-	case l.conn == nil:
-		fresh, err := dial(ctx, c.Options())
-		if err != nil {
+	case open == nil:
+		if open, err = l.dial(ctx, c); err != nil {
 			return nil, nil, err
 		}
-		l.conn = fresh
 	}
-	return l.conn, l.conn.interrupt(ctx), nil
+	return open, open.interrupt(ctx), nil
+}
+
+// dial makes the connection. It does not hold up close.
+func (l *link) dial(ctx context.Context, c *client) (*conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.mu.Lock()
+	l.hangUp = cancel
+	l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
+	fresh, err := dial(ctx, c.Options())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hangUp = nil
+	switch {
+	case err != nil:
+		return nil, err
+	case l.closed:
+		fresh.close()
+		return nil, errClosed
+	}
+	l.conn = fresh
+	return fresh, nil
+}
+
+// usable is an error once the link is closed.
+func (l *link) usable() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errClosed
+	}
+	return nil
 }
 
 // drop closes the connection; get dials again.
@@ -47,8 +82,11 @@ func (l *link) drop() {
 
 // close drops the connection for good.
 func (l *link) close() {
-	l.drop()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
+	if l.hangUp != nil {
+		l.hangUp()
+	}
+	l.mu.Unlock()
+	l.drop()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 		return nil, err
 	}
 	r := &listReader{source: s, key: req.Shard, companion: companion, lpush: s.settings.PushedBy == "lpush",
-		count: firstListCount, settledNow: make(chan struct{}, 1)}
+		count: firstCount, settledNow: make(chan struct{}, 1)}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -64,11 +65,6 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 	}
 	return s.settings.Trigger.schedule(r)
 }
-
-// firstListCount is how many items are asked for before their size is known.
-// It is small, since the items of an lpush-ed list come newest first, and must
-// all be taken before the oldest is known.
-const firstListCount = 64
 
 // listReader reads one list. Reading and trimming take turns: a read that races
 // a trim would skip items, or be thrown away.
@@ -87,17 +83,19 @@ type listReader struct {
 	anchor bool              // the first (lpush: the last) item of the reply was read before
 	pause  time.Duration     // before the next look at a list that has nothing new
 
-	turn sync.Mutex // one reads or trims at a time; guards what follows
-	base uint64     // the companion's position as last seen: items removed
-	runs []run      // what was read and is not trimmed, for the trim's check
+	turn        sync.Mutex // one reads or trims at a time; guards what follows
+	incarnation string     // the companion's
+	base        uint64     // the companion's position as last seen: items removed
+	runs        []run      // what was read and is not trimmed, for the trim's check
+	broken      error      // a Gap that the trim has found; with on_gap: continue the next look starts over
 
 	settledNow chan struct{} // something was trimmed
 }
 
 // run is a batch as the trim's check needs it.
 type run struct {
-	end         uint64 // the position after it
-	first, last string // SHA-1 of its first and last item
+	start, end uint64 // the positions before and after it
+	first      string // SHA-1 of its first item
 }
 
 func (r *listReader) Start() pipeline.Position { return r.start }
@@ -108,19 +106,9 @@ func (r *listReader) Start() pipeline.Position { return r.start }
 // trimmed.
 func (r *listReader) Wait(ctx context.Context) error {
 	for r.left == 0 {
-		c, stop, err := r.live.get(ctx, r.source.client)
-		if err != nil {
-			return r.failed("connecting", err)
-		}
 		doubt := r.doubt
-		err = r.look(c)
-		if err == nil && r.left == 0 && r.drained() && !doubt {
-			err = r.block(c)
-			r.pause = 0
-		}
-		stop()
-		if err != nil {
-			return r.failed("reading list "+r.key, err)
+		if err := r.lookOrBlock(ctx); err != nil {
+			return r.failed(ctx, "reading list "+r.key, err)
 		}
 		r.doubt = false
 		if r.left == 0 && doubt {
@@ -131,7 +119,28 @@ func (r *listReader) Wait(ctx context.Context) error {
 		}
 	}
 	r.pause = 0
-	return nil
+	return r.live.usable()
+}
+
+// lookOrBlock looks once, and waits in the server where nothing can come but by
+// a push.
+func (r *listReader) lookOrBlock(ctx context.Context) error {
+	c, stop, err := r.live.get(ctx, r.source.client)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	err = r.look(c)
+	if errors.Is(err, errTrimmedMeanwhile) {
+		r.reset()
+		r.pause = 0
+		return nil
+	}
+	if err != nil || r.left > 0 || r.doubt || !r.drained() {
+		return err
+	}
+	r.pause = 0
+	return r.block(c)
 }
 
 const (
@@ -170,14 +179,24 @@ func (r *listReader) block(c *conn) error {
 		return err
 	}
 	_, n, err := c.next()
-	if answer, ok := errors.AsType[replyError](err); ok && isOutOfMemory(answer) {
+	if answer, ok := errors.AsType[replyError](err); ok && r.refuses(answer) {
 		r.pause = maxPause
 		return nil
 	}
-	if err != nil || n < 0 {
+	if err != nil {
 		return err
 	}
 	return c.skip(n)
+}
+
+// refuses tells whether the server cannot wait for a push: it is out of memory,
+// or older than Redis 6.2.
+func (r *listReader) refuses(answer replyError) bool {
+	if unknown := strings.HasPrefix(string(answer), "ERR unknown command"); unknown {
+		r.source.client.absent("BLMOVE (Redis 6.2)", "an empty list is looked at every "+maxPause.String())
+		return true
+	}
+	return strings.HasPrefix(string(answer), "OOM ")
 }
 
 // look asks for the items after the cursor, with the companion, in one MULTI,
@@ -185,6 +204,9 @@ func (r *listReader) block(c *conn) error {
 func (r *listReader) look(c *conn) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
+	if r.broken != nil {
+		return r.broken
+	}
 	offset := int64(r.cursor.Offset.Minor - r.base) //nolint:gosec // both count items
 	r.anchor = offset > 0
 	r.ask(c, offset)
@@ -192,12 +214,12 @@ func (r *listReader) look(c *conn) error {
 		return err
 	}
 	for range 3 { // OK, QUEUED, QUEUED
-		if _, _, err := c.next(); err != nil {
+		if _, err := c.expect('+'); err != nil {
 			return err
 		}
 	}
-	if _, err := c.array(); err != nil {
-		return err
+	if n, err := c.array(); err != nil || n != 2 {
+		return errors.Join(errNotRESP, err)
 	}
 	if err := r.checkCompanion(c); err != nil {
 		return err
@@ -229,8 +251,8 @@ func (r *listReader) ask(c *conn, offset int64) {
 // checkCompanion reads the companion's part of the reply: somebody who trims or
 // deletes beside this reader shows there.
 func (r *listReader) checkCompanion(c *conn) error {
-	if _, err := c.array(); err != nil {
-		return err
+	if n, err := c.array(); err != nil || n != 2 {
+		return errors.Join(errNotRESP, err)
 	}
 	incarnation, err := c.text()
 	if err != nil {
@@ -240,8 +262,12 @@ func (r *listReader) checkCompanion(c *conn) error {
 	if err != nil {
 		return err
 	}
-	if base, ok := parseUint([]byte(position)); incarnation != r.cursor.Incarnation || !ok || base != r.base {
-		return r.gap("the companion " + r.companion + " changed under the reader: " + side(incarnation, position))
+	before := r.base
+	if err := r.seen(incarnation, position, r.cursor.Offset.Minor); err != nil {
+		return err
+	}
+	if r.base != before {
+		return errTrimmedMeanwhile
 	}
 	return nil
 }
@@ -249,8 +275,10 @@ func (r *listReader) checkCompanion(c *conn) error {
 // arrived decides what to do with a reply of n items.
 func (r *listReader) arrived(c *conn, n int64) error {
 	switch {
+	case n < 0:
+		return errNotRESP
 	case r.anchor && n == 0:
-		return r.gap("items that were read, and not committed, are gone: another client pops or trims")
+		return r.gap("items that were read, and not removed, are gone: another client pops or trims", r.cursor.Offset.Minor)
 	case r.anchor && n == 1, n == 0:
 		r.pause = min(max(2*r.pause, firstPause), maxPause)
 		if n == 0 {
@@ -269,15 +297,27 @@ func (r *listReader) arrived(c *conn, n int64) error {
 	return nil
 }
 
+// Rewind forgets what was read after p. A position of an incarnation that has
+// ended meanwhile means the start of the one there is.
 func (r *listReader) Rewind(p pipeline.Position) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
+	if p.Incarnation != r.incarnation {
+		p = r.start
+	}
 	r.reset()
 	r.cursor = p
-	for len(r.runs) > 0 && r.runs[len(r.runs)-1].end > p.Offset.Minor {
-		r.runs = r.runs[:len(r.runs)-1]
+	for i := range r.runs {
+		if r.runs[i].end > p.Offset.Minor {
+			r.runs[i].end = p.Offset.Minor
+			if r.runs[i].start < r.runs[i].end {
+				i++
+			}
+			r.runs = r.runs[:i]
+			break
+		}
 	}
-	return nil
+	return r.live.usable()
 }
 
 func (r *listReader) reset() {
@@ -285,16 +325,27 @@ func (r *listReader) reset() {
 	r.left = 0
 }
 
-// failed gives up the connection and classes the error, if there is one.
-func (r *listReader) failed(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
+// failed gives up the connection and classes the error. A gap is an error where
+// on_gap is halt; else the list is started over, and the error only says so.
+func (r *listReader) failed(ctx context.Context, doing string, err error) error {
 	r.reset()
 	r.doubt = true
+	if pipeline.ClassOf(err) == pipeline.Gap && r.source.settings.OnGap == "continue" {
+		return r.startOver(ctx, err)
+	}
 	return r.source.client.classify(doing, err)
 }
 
+func (r *listReader) startOver(ctx context.Context, gap error) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if err := r.anew(ctx, r.cursor, gap.Error()); err != nil {
+		return err
+	}
+	return &pipeline.Error{Class: pipeline.Retryable, What: "list " + r.key + " is taken as a new one, from its head"}
+}
+
+// Close ends the reading. The error is always nil.
 func (r *listReader) Close() error {
 	r.live.close()
 	return nil

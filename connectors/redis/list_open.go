@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,32 +47,35 @@ func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
 		return nil
 	}
 	// Committed, not cleaned up.
-	if err := r.Settle(ctx, *from); err != nil {
-		if pipeline.ClassOf(err) == pipeline.Gap {
-			return r.anew(ctx, *from, err.Error())
-		}
-		return err
+	err = r.trim(ctx, *from)
+	if pipeline.ClassOf(err) == pipeline.Gap {
+		return r.anew(ctx, *from, err.Error())
 	}
-	return nil
+	return err
 }
 
+// begin sets where the reading starts.
 func (r *listReader) begin(p pipeline.Position, base uint64) {
-	r.start, r.cursor, r.base = p, p, base
+	r.start, r.cursor = p, p
+	r.incarnation, r.base, r.runs, r.broken = p.Incarnation, base, nil, nil
 }
 
-// anew takes the list as a new one from its head, where on_gap allows it.
+// anew takes the list as a new one from its head, where on_gap allows it. Its
+// positions go on from the last, so that they never go backwards.
 func (r *listReader) anew(ctx context.Context, from pipeline.Position, why string) error {
 	if r.source.settings.OnGap != "continue" {
 		return &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("list %s does not continue what was delivered: %s; committed position %d of incarnation %s", r.key, why, from.Offset.Minor, from.Incarnation),
 			Do:   "see who pops, trims, deletes or restores it; to read what it holds now from its head, say on_gap: continue"}
 	}
-	fresh := rand.Text()
-	if err := r.source.client.HSet(ctx, r.companion, "version", companionVersion, "incarnation", fresh, "position", 0).Err(); err != nil {
+	p := pipeline.Position{Incarnation: rand.Text(), Offset: from.Offset}
+	p.Evidence.Added = from.Offset.Minor
+	err := r.source.client.HSet(ctx, r.companion, "version", companionVersion, "incarnation", p.Incarnation, "position", p.Offset.Minor).Err()
+	if err != nil {
 		return r.source.client.classify("making the companion of list "+r.key, err)
 	}
-	r.source.client.log.Warn("the list is taken as a new one, from its head", "list", r.key, "why", why, "committed", from.Offset.Minor)
-	r.begin(pipeline.Position{Incarnation: fresh}, 0)
+	r.source.client.log.Warn("the list is taken as a new one, from its head", "list", r.key, "why", why, "position", p.Offset.Minor)
+	r.begin(p, p.Offset.Minor)
 	return nil
 }
 
@@ -112,10 +116,43 @@ func side(incarnation, position string) string {
 	return fmt.Sprintf("incarnation %q, position %q", incarnation, position)
 }
 
-// gap is the error of a list that changed under the reader.
-func (r *listReader) gap(why string) error {
+// seen takes over what the companion says now, with the turn held. Where it
+// says less than it did, Redis has lost its newest writes, and the items are back
+// too. Where it says more, up to what this reader knows, an answer to a trim was
+// lost, or an earlier owner's trim came late. Beyond that, somebody else reads.
+func (r *listReader) seen(incarnation, position string, known uint64) error {
+	base, ok := parseUint([]byte(position))
+	switch {
+	case incarnation != r.incarnation || !ok:
+		return r.gap("the companion "+r.companion+" changed under the reader: "+side(incarnation, position), known)
+	case base > known:
+		return &pipeline.Error{Class: pipeline.Fenced,
+			What: fmt.Sprintf("list %s was taken over by another reader: %d of its items are removed, and this one has read %d", r.key, base, known),
+			Do:   "stop one of the two; a list has one reader"}
+	}
+	r.trimmedTo(base)
+	return nil
+}
+
+// trimmedTo keeps that base items are removed, with the turn held.
+func (r *listReader) trimmedTo(base uint64) {
+	r.base = base
+	done := 0
+	for done < len(r.runs) && r.runs[done].end <= base {
+		done++
+	}
+	r.runs = append(r.runs[:0], r.runs[done:]...)
+}
+
+// errTrimmedMeanwhile: the companion's position is not the one that the request
+// was made for. The reply is thrown away.
+var errTrimmedMeanwhile = errors.New("the list was trimmed meanwhile")
+
+// gap is the error of a list that changed under the reader, which has read up to
+// a position.
+func (r *listReader) gap(why string, read uint64) error {
 	return &pipeline.Error{Class: pipeline.Gap,
-		What: fmt.Sprintf("list %s does not continue what was read: %s; read up to %d of incarnation %s, of which %d were removed", r.key, why, r.cursor.Offset.Minor, r.cursor.Incarnation, r.base),
+		What: fmt.Sprintf("list %s does not continue what was read: %s; read up to %d of incarnation %s, of which %d were removed", r.key, why, read, r.incarnation, r.base),
 		Do:   "let nobody else pop from, trim or delete the list; to read what it holds now from its head, say on_gap: continue"}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // it recognises items, against accidents; Redis scripts have no other
 	"encoding/hex"
-	"errors"
 	"slices"
 	"time"
 
@@ -14,56 +13,71 @@ import (
 // Read takes items from the reply that Wait has found.
 func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
 	if r.left == 0 {
-		return nil
+		return r.live.usable()
 	}
 	c, stop, err := r.live.get(ctx, r.source.client)
 	if err != nil {
-		return r.failed("connecting", err)
+		return r.failed(ctx, "connecting", err)
 	}
 	defer stop()
-	if err := r.take(c, b, limit); err != nil {
-		return r.failed("reading list "+r.key, err)
+	if r.lpush {
+		err = r.takeReversed(c, b, limit)
+	} else {
+		err = r.take(c, b, limit)
+	}
+	if err != nil {
+		return r.failed(ctx, "reading list "+r.key, err)
 	}
 	if len(b.Records) == 0 {
 		return nil
 	}
+	start := r.cursor.Offset.Minor
 	r.number(b)
 	first, last := b.Records[0].Value, b.Records[len(b.Records)-1].Value
 	r.cursor.Evidence.Hash = hash(last.Raw())
 	b.Read, b.After = len(b.Records), r.cursor
 	r.turn.Lock()
-	r.runs = append(r.runs, run{end: r.cursor.Offset.Minor, first: hash(first.Raw()), last: r.cursor.Evidence.Hash})
+	r.runs = append(r.runs, run{start: start, end: r.cursor.Offset.Minor, first: hash(first.Raw())})
 	r.turn.Unlock()
 	r.count = fitting(r.count, b, limit)
 	return nil
 }
 
-// take parses items into b. Those of an lpush-ed list come newest first: they
-// are all taken, and turned round.
+// take parses items into b until the reply or the limit is used up.
 func (r *listReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
-	if r.lpush {
-		items := r.left
-		if r.anchor {
-			items--
-		}
-		for range items {
-			if err := item(c, b); err != nil {
-				return err
-			}
-		}
-		r.left = 0
-		slices.Reverse(b.Records)
-		if r.anchor {
-			return r.checkAnchor(c)
-		}
-		return nil
-	}
 	b.Grow(min(int(r.left), limit.Records))
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
 		if err := item(c, b); err != nil {
 			return err
 		}
 		r.left--
+	}
+	return nil
+}
+
+// takeReversed parses the items of an lpush-ed list, which come newest first:
+// they are all taken, and turned round. Where they are too large for that, they
+// are thrown away, and fewer are asked for.
+func (r *listReader) takeReversed(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
+	items := int(r.left)
+	if r.anchor {
+		items--
+	}
+	for n := range items {
+		if n > 0 && (b.Bytes >= 2*limit.Bytes || n >= limit.Records) {
+			r.count = max(1, n/2)
+			b.Records, b.Bytes = b.Records[:0], 0
+			r.reset()
+			return nil
+		}
+		if err := item(c, b); err != nil {
+			return err
+		}
+	}
+	r.left = 0
+	slices.Reverse(b.Records)
+	if r.anchor {
+		return r.checkAnchor(c)
 	}
 	return nil
 }
@@ -97,15 +111,15 @@ func (r *listReader) checkAnchor(c *conn) error {
 		return err
 	}
 	if n < 0 {
-		return errors.New("the reply holds a null where an item belongs")
+		return errNotRESP
 	}
 	got, err := c.digest(n)
 	if err != nil {
 		return err
 	}
 	if got != r.cursor.Evidence.Hash {
-		return r.gap("the item before the position is another one than was read there (SHA-1 " + got + ", read " + r.cursor.Evidence.Hash +
-			"): another client pops, or writers push at the other end than pushed_by says")
+		return r.gap("the item before the position is another one than was read there (SHA-1 "+got+", read "+r.cursor.Evidence.Hash+
+			"): another client pops, or writers push at the other end than pushed_by says", r.cursor.Offset.Minor)
 	}
 	return nil
 }

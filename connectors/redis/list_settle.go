@@ -16,9 +16,7 @@ import (
 // script write on.
 var trimScript = redis.NewScript(`
 local companion = redis.call('HMGET', KEYS[2], 'incarnation', 'position')
-if companion[1] ~= ARGV[1] then return {'incarnation', companion[1] or '', companion[2] or ''} end
-if companion[2] == ARGV[3] then return {'trimmed'} end
-if companion[2] ~= ARGV[2] then return {'position', companion[1] or '', companion[2] or ''} end
+if companion[1] ~= ARGV[1] or companion[2] ~= ARGV[2] then return {'companion', companion[1] or '', companion[2] or ''} end
 local n, lpush = tonumber(ARGV[4]), ARGV[7] == 'lpush'
 local length = redis.call('LLEN', KEYS[1])
 if length < n then return {'short', tostring(length)} end
@@ -34,28 +32,48 @@ return {'trimmed'}`)
 func (r *listReader) Settle(ctx context.Context, p pipeline.Position) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	to := p.Offset.Minor
-	if to <= r.base {
-		return nil
+	if err := r.live.usable(); err != nil {
+		return err
 	}
-	reply, err := trimScript.Run(ctx, r.source.client, []string{r.key, r.companion},
-		p.Incarnation, strconv.FormatUint(r.base, 10), strconv.FormatUint(to, 10), strconv.FormatUint(to-r.base, 10),
-		r.firstHash(), p.Evidence.Hash, r.source.settings.PushedBy).StringSlice()
-	if err != nil {
-		return r.source.client.classify("trimming list "+r.key, err)
+	if p.Incarnation != r.incarnation {
+		return nil // of a list that has ended: there is nothing to clean up
 	}
-	if len(reply) == 0 || reply[0] != "trimmed" {
-		return r.notTrimmed(reply, to)
+	err := r.trim(ctx, p)
+	if pipeline.ClassOf(err) == pipeline.Gap && r.source.settings.OnGap == "continue" {
+		r.broken, err = err, nil
 	}
-	r.base = to
-	done := 0
-	for done < len(r.runs) && r.runs[done].end <= to {
-		done++
+	if err == nil {
+		select {
+		case r.settledNow <- struct{}{}:
+		default:
+		}
 	}
-	r.runs = append(r.runs[:0], r.runs[done:]...)
-	select {
-	case r.settledNow <- struct{}{}:
-	default:
+	return err
+}
+
+// trim runs the script, again where the companion's position was another one.
+func (r *listReader) trim(ctx context.Context, p pipeline.Position) error {
+	for to := p.Offset.Minor; to > r.base; {
+		reply, err := trimScript.Run(ctx, r.source.client, []string{r.key, r.companion},
+			p.Incarnation, strconv.FormatUint(r.base, 10), strconv.FormatUint(to, 10), strconv.FormatUint(to-r.base, 10),
+			r.firstHash(), p.Evidence.Hash, r.source.settings.PushedBy).StringSlice()
+		if err != nil {
+			return r.source.client.classify("trimming list "+r.key, err)
+		}
+		switch reply = append(reply, "", "", ""); reply[0] {
+		case "trimmed":
+			r.trimmedTo(to)
+		case "companion":
+			before := r.base
+			if err := r.seen(reply[1], reply[2], to); err != nil {
+				return err
+			}
+			if r.base == before {
+				return r.gap("its companion "+r.companion+" cannot be read: "+side(reply[1], reply[2]), to)
+			}
+		default:
+			return r.notTrimmed(reply, to)
+		}
 	}
 	return nil
 }
@@ -63,7 +81,7 @@ func (r *listReader) Settle(ctx context.Context, p pipeline.Position) error {
 // firstHash gives the hash of the first item that is not trimmed, "" where it
 // was not read by this reader.
 func (r *listReader) firstHash() string {
-	if len(r.runs) == 0 {
+	if len(r.runs) == 0 || r.runs[0].start != r.base {
 		return ""
 	}
 	return r.runs[0].first
@@ -71,35 +89,41 @@ func (r *listReader) firstHash() string {
 
 // notTrimmed tells why the script refused.
 func (r *listReader) notTrimmed(reply []string, to uint64) error {
-	reply = append(reply, "", "", "")
-	switch reply[0] {
-	case "incarnation", "position":
-		return r.gap("its companion " + r.companion + " says " + side(reply[1], reply[2]))
-	case "short":
-		return r.gap(fmt.Sprintf("it holds %s items where %d are committed and not removed: another client pops or trims", reply[1], to-r.base))
-	default:
-		return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: another client pops, or writers push at the other end than pushed_by says", reply[0], reply[1], reply[2]))
+	if reply[0] == "short" {
+		return r.gap(fmt.Sprintf("it holds %s items where %d are committed and not removed: another client pops or trims", reply[1], to-r.base), to)
 	}
+	return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: another client pops, or writers push at the other end than pushed_by says", reply[0], reply[1], reply[2]), to)
 }
 
 // Tail is the position after what the list holds now.
 func (r *listReader) Tail(ctx context.Context) (pipeline.Position, error) {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	length, err := r.source.client.LLen(ctx, r.key).Result()
-	if err != nil {
-		return pipeline.Position{}, r.source.client.classify("looking at the length of list "+r.key, err)
-	}
+	length, err := r.length(ctx)
 	p := r.start
-	p.Offset.Minor = r.base + uint64(length) //nolint:gosec // a length
-	return p, nil
+	p.Offset.Minor = r.base + length
+	return p, err
 }
 
-// Lag is what the list holds beyond what is trimmed, read or not.
+// Lag is what the list holds beyond what was read.
 func (r *listReader) Lag(ctx context.Context) (int64, error) {
-	length, err := r.source.client.LLen(ctx, r.key).Result()
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	length, err := r.length(ctx)
 	if err != nil {
-		return -1, r.source.client.classify("looking at the length of list "+r.key, err)
+		return -1, err
 	}
-	return length, nil
+	if last := len(r.runs) - 1; last >= 0 {
+		length -= min(length, r.runs[last].end-r.base)
+	}
+	return int64(length), nil //nolint:gosec // a length
+}
+
+// length is that of the list, read or not, with the turn held.
+func (r *listReader) length(ctx context.Context) (uint64, error) {
+	if err := r.live.usable(); err != nil {
+		return 0, err
+	}
+	length, err := r.source.client.LLen(ctx, r.key).Result()
+	return uint64(length), r.source.client.classify("looking at the length of list "+r.key, err) //nolint:gosec // a length
 }

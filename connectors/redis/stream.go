@@ -13,8 +13,8 @@ import (
 const (
 	// blockFor is how long one XREAD waits in the server.
 	blockFor = 5 * time.Second
-	// firstCount is how many entries are asked for before their size is known.
-	firstCount = 1000
+	// firstCount is how many records are asked for before their size is known.
+	firstCount = 64
 )
 
 // StreamSource reads streams by position (XREAD from an id): no consumer group,
@@ -54,6 +54,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
+	r.moveTo(r.start)
 	if s.settings.Trigger.continuous() {
 		return r, nil
 	}
@@ -76,8 +77,9 @@ type streamReader struct {
 	checked time.Time         // when gaps were last looked for
 	doubt   bool              // an exchange has failed since the last one that did not
 	live    link
+	counts  bool // the server tells entries-added
 	tail    atomic.Pointer[pipeline.Offset]
-	read    atomic.Uint64 // cursor.Evidence.Added, for Lag
+	added   atomic.Int64 // cursor.Evidence.Added, -1 where it is not known; for Lag
 }
 
 func (r *streamReader) Start() pipeline.Position { return r.start }
@@ -112,7 +114,7 @@ func (r *streamReader) Wait(ctx context.Context) error {
 			return nil // Read finds nothing; but the server answers again
 		}
 	}
-	return nil
+	return r.live.usable()
 }
 
 // await gets to the first entry of the next reply.
@@ -144,7 +146,9 @@ func (r *streamReader) await(c *conn) error {
 	} else if err := c.skip(n); err != nil {
 		return err
 	}
-	r.left, err = c.array()
+	if r.left, err = c.array(); err == nil && r.left < 0 {
+		err = errNotRESP
+	}
 	return err
 }
 
@@ -171,7 +175,7 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 		return nil
 	}
 	if r.left == 0 {
-		return nil
+		return r.live.usable()
 	}
 	c, stop, err := r.live.get(ctx, r.source.client)
 	if err != nil {
@@ -183,9 +187,12 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 		r.cursor = before
 		return r.failed("reading stream "+r.key, err)
 	}
+	if e := &r.cursor.Evidence; r.counts {
+		e.EntriesAdded = max(e.EntriesAdded, e.Added)
+	}
+	r.moveTo(r.cursor)
 	b.Read = len(b.Records)
 	b.After = r.cursor
-	r.read.Store(r.cursor.Evidence.Added)
 	r.count = fitting(r.count, b, limit)
 	if r.left == 0 && time.Since(r.checked) <= lookForGaps {
 		if err := r.ask(c, true); err != nil {
@@ -204,10 +211,28 @@ func (r *streamReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) er
 			return err
 		}
 		r.left--
+		if counted(r.cursor) {
+			r.cursor.Evidence.Added++
+		}
 		r.cursor.Offset = id
-		r.cursor.Evidence.Added++
 	}
 	return nil
+}
+
+// counted tells whether it is known how many entries of the stream lie up to a
+// position. It is not after a start at an id.
+func counted(p pipeline.Position) bool {
+	return p.Evidence.Added > 0 || p.Offset == pipeline.Offset{}
+}
+
+// moveTo sets the cursor.
+func (r *streamReader) moveTo(p pipeline.Position) {
+	r.cursor = p
+	added := int64(-1)
+	if counted(p) {
+		added = int64(p.Evidence.Added) //nolint:gosec // a count
+	}
+	r.added.Store(added)
 }
 
 // fitting gives how many records to ask for next, so that a reply is not much
@@ -223,8 +248,8 @@ func fitting(count int, b *pipeline.Batch, limit pipeline.Limit) int {
 // Rewind drops the connection: the reply that may be under way is of no use.
 func (r *streamReader) Rewind(p pipeline.Position) error {
 	r.reset()
-	r.cursor = p
-	return nil
+	r.moveTo(p)
+	return r.live.usable()
 }
 
 func (r *streamReader) reset() {
@@ -232,16 +257,14 @@ func (r *streamReader) reset() {
 	r.left, r.asked, r.skip = 0, 0, false
 }
 
-// failed gives up the connection and classes the error, if there is one.
+// failed gives up the connection and classes the error.
 func (r *streamReader) failed(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
 	r.reset()
 	r.doubt = true
 	return r.source.client.classify(doing, err)
 }
 
+// Close ends the reading. The error is always nil.
 func (r *streamReader) Close() error {
 	r.live.close()
 	return nil

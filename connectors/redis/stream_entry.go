@@ -106,9 +106,12 @@ func bulkInto(c *conn, b *pipeline.Batch) ([]byte, error) {
 		return nil, err
 	}
 	if n < 0 {
-		return nil, errors.New("the reply holds a null where bytes belong")
+		return nil, errNotRESP
 	}
 	b.Bytes += int(n)
+	if n > announced { // the arena would take what is only announced
+		return c.bulk(nil, n)
+	}
 	return c.bulk(b.Arena.Alloc(int(n)), n)
 }
 

@@ -80,6 +80,7 @@ func (r *streamReader) open(ctx context.Context, req pipeline.OpenRequest) error
 	if err != nil {
 		return err
 	}
+	r.counts = g.counted
 	from := req.From
 	if from == nil && r.keeps {
 		if from, err = r.kept(ctx); err != nil {
@@ -91,7 +92,6 @@ func (r *streamReader) open(ctx context.Context, req pipeline.OpenRequest) error
 	} else if r.start, err = r.resume(g, *from); err != nil {
 		return err
 	}
-	r.cursor = r.start
 	if g.exists && !g.counted {
 		r.source.client.absent("entries-added of streams (Redis 7.0)", "entries that are trimmed before they are read go unnoticed")
 	}
@@ -116,15 +116,8 @@ func (r *streamReader) begin(g glance, first bool) pipeline.Position {
 
 // resume holds the stream against the committed position.
 func (r *streamReader) resume(g glance, from pipeline.Position) (pipeline.Position, error) {
-	switch {
-	case !g.exists && from.Offset == (pipeline.Offset{}):
-		return from, nil // nothing was ever there, or read
-	case !g.exists:
-		return r.another(g, from, "the stream is gone")
-	case g.last.Compare(from.Offset) < 0:
-		return r.another(g, from, fmt.Sprintf("the stream's last id is %s, before the committed position", g.last))
-	case g.counted && g.added < from.Evidence.EntriesAdded:
-		return r.another(g, from, fmt.Sprintf("only %d entries were ever added to the stream, and %d had been", g.added, from.Evidence.EntriesAdded))
+	if why := g.differs(from); why != "" {
+		return r.another(g, from, why)
 	}
 	lost := r.lost(g, from)
 	if lost == 0 {
@@ -133,15 +126,38 @@ func (r *streamReader) resume(g glance, from pipeline.Position) (pipeline.Positi
 	return from, r.gap(&from, g, lost)
 }
 
+// differs tells why the stream cannot be the one that was read up to p; "": it
+// can.
+func (g glance) differs(p pipeline.Position) string {
+	e := p.Evidence
+	switch {
+	case p.Offset == pipeline.Offset{}: // nothing was read
+		return ""
+	case !g.exists:
+		return "the stream is gone"
+	case g.last.Compare(p.Offset) < 0:
+		return fmt.Sprintf("the stream's last id is %s, before the position", g.last)
+	case !g.counted || e.EntriesAdded == 0: // the server does not tell, or did not
+		return ""
+	case g.added < e.EntriesAdded:
+		return fmt.Sprintf("only %d entries were ever added to the stream, and %d had been", g.added, e.EntriesAdded)
+	case e.Added > 0 && g.allAfter(p) && e.Added+uint64(g.length) > g.added: //nolint:gosec // a length
+		return fmt.Sprintf("%d entries were read from the stream and %d others are in it, but only %d were ever added", e.Added, g.length, g.added)
+	}
+	return ""
+}
+
+// allAfter tells whether all that is left comes after the position.
+func (g glance) allAfter(p pipeline.Position) bool {
+	return g.length == 0 || g.first.Compare(p.Offset) > 0
+}
+
 // lost counts the entries that were removed before they were read: what was
 // added since the position, less what is left of it. It can be told where
 // everything that is left comes after the position.
 func (r *streamReader) lost(g glance, p pipeline.Position) uint64 {
-	if !g.counted || p.Evidence.Added == 0 && p.Offset != (pipeline.Offset{}) {
+	if !g.counted || !counted(p) || !g.allAfter(p) {
 		return 0
-	}
-	if g.length > 0 && g.first.Compare(p.Offset) <= 0 {
-		return 0 // the anchor, or something before it, is still there
 	}
 	there := p.Evidence.Added + uint64(g.length) //nolint:gosec // a length
 	return g.added - min(g.added, there)
@@ -181,22 +197,26 @@ func (r *streamReader) lookForGap(ctx context.Context, caughtUp bool) error {
 	if err != nil {
 		return err
 	}
-	lost := r.lost(g, r.cursor)
-	switch {
-	case r.cursor.Offset == (pipeline.Offset{}):
-	case !g.exists || g.last.Compare(r.cursor.Offset) < 0 || g.counted && g.added < r.cursor.Evidence.EntriesAdded:
-		fresh, err := r.another(g, r.cursor, "it changed under the reader")
+	r.counts = g.counted
+	if why := g.differs(r.cursor); why != "" {
+		fresh, err := r.another(g, r.cursor, why)
 		if err == nil {
 			r.reset()
-			r.cursor = fresh
+			r.moveTo(fresh)
 		}
 		return err
-	case caughtUp && r.cursor.Evidence.Added > 0 && g.counted && g.newest.Compare(r.cursor.Offset) <= 0:
+	}
+	lost := r.lost(g, r.cursor)
+	if caughtUp && g.counted && g.newest.Compare(r.cursor.Offset) <= 0 { // everything was read, or is gone
+		if !counted(r.cursor) {
+			r.cursor.Evidence.Added = g.added
+		}
 		lost = g.added - min(g.added, r.cursor.Evidence.Added)
 	}
 	r.cursor.Evidence.EntriesAdded = g.added
-	if lost == 0 {
-		return nil
+	if lost > 0 {
+		err = r.gap(&r.cursor, g, lost)
 	}
-	return r.gap(&r.cursor, g, lost)
+	r.moveTo(r.cursor)
+	return err
 }

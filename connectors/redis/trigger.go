@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	cron "github.com/netresearch/go-cron"
@@ -36,10 +37,11 @@ func (t Trigger) validate() []pipeline.Problem {
 	return nil
 }
 
-// next gives when the drain after the one that began at last begins.
-func (t Trigger) next() (func(last time.Time) time.Time, error) {
+// next gives the function that tells when the next drain begins: of the time the
+// last one began, and of now.
+func (t Trigger) next() (func(last, now time.Time) time.Time, error) {
 	if t.Every > 0 {
-		return func(last time.Time) time.Time { return last.Add(t.Every) }, nil
+		return func(last, _ time.Time) time.Time { return last.Add(t.Every) }, nil
 	}
 	schedule, err := cron.ParseStandard(t.Cron)
 	if err != nil {
@@ -51,17 +53,18 @@ func (t Trigger) next() (func(last time.Time) time.Time, error) {
 			return nil, &pipeline.Error{Class: pipeline.Permanent, What: "trigger.time_zone is not known", Err: err}
 		}
 	}
-	return func(last time.Time) time.Time { return schedule.Next(last.In(zone)) }, nil
+	return func(_, now time.Time) time.Time { return schedule.Next(now.In(zone)) }, nil
 }
 
 // schedule makes a reader drain at the trigger's times, and wait in between. One
-// drain goes at a time: a time that comes during a drain is passed over.
+// drain goes at a time: a time of cron that comes during a drain is passed over;
+// with every, a drain that took longer is followed by the next at once.
 func (t Trigger) schedule(r pipeline.Reader) (pipeline.Reader, error) {
 	next, err := t.next()
 	if err != nil {
 		return nil, err
 	}
-	s := &scheduledReader{Reader: r, next: next, cursor: r.Start().Offset, begins: next(time.Now())}
+	s := &scheduledReader{Reader: r, next: next, cursor: r.Start().Offset, closed: make(chan struct{})}
 	if t.Every > 0 {
 		s.begins = time.Now()
 	}
@@ -72,30 +75,33 @@ func (t Trigger) schedule(r pipeline.Reader) (pipeline.Reader, error) {
 // schedule.
 type scheduledReader struct {
 	pipeline.Reader
-	next   func(last time.Time) time.Time
-	begins time.Time       // of the next drain
+	next   func(last, now time.Time) time.Time
+	began  time.Time       // the last drain
+	begins time.Time       // the next drain; zero: not decided yet
 	cursor pipeline.Offset // after what was read
 	until  pipeline.Offset // the tail of the drain that goes on
+	closed chan struct{}
+	once   sync.Once
 }
 
 func (s *scheduledReader) Wait(ctx context.Context) error {
 	for s.cursor.Compare(s.until) >= 0 {
+		if s.begins.IsZero() {
+			s.begins = s.next(s.began, time.Now())
+		}
 		timer := time.NewTimer(time.Until(s.begins))
 		select {
 		case <-timer.C:
+		case <-s.closed: // Tail says so
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
 		}
 		tail, err := s.Tail(ctx)
 		if err != nil {
-			return err
+			return err // the time stays: it drains as soon as the server answers
 		}
-		s.until = tail.Offset
-		now := time.Now()
-		for !s.begins.After(now) {
-			s.begins = s.next(s.begins)
-		}
+		s.until, s.began, s.begins = tail.Offset, time.Now(), time.Time{}
 	}
 	return s.Reader.Wait(ctx)
 }
@@ -110,7 +116,14 @@ func (s *scheduledReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 	return nil
 }
 
+// Rewind goes on with the drain, where p is before its end.
 func (s *scheduledReader) Rewind(p pipeline.Position) error {
 	s.cursor = p.Offset
 	return s.Reader.Rewind(p)
+}
+
+// Close ends the waiting too.
+func (s *scheduledReader) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Reader.Close()
 }
