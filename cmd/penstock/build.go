@@ -21,11 +21,11 @@ type runSettings struct {
 
 // built is a pipeline that can run, with what is to be closed after it.
 type built struct {
-	name   string
-	engine *engine.Engine
-	source pipeline.Source
-	sink   pipeline.Sink
-	stages []engine.Stage
+	name     string
+	engine   *engine.Engine
+	source   pipeline.Source
+	sink     pipeline.Sink
+	memories []namedMemory
 }
 
 func (b *built) close() {
@@ -50,8 +50,8 @@ func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) 
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
-	return &built{name: p.Name, source: source, sink: sink, stages: stages, engine: engine.New(engine.Config{
-		Name: p.Name, Instance: instance(), Source: source, Stages: stages, Sink: sink,
+	return &built{name: p.Name, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
+		Name: p.Name, Instance: instance(), Source: source, Stages: stages.stages, Sink: sink,
 		SourceKeepsPosition: !to.positions,
 		OnSinkError:         policy(p.OnError),
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},

@@ -51,7 +51,7 @@ func runDemo(cmd *cobra.Command) error {
 	if screen {
 		log = slog.New(d.notes)
 	}
-	if err := d.build(surroundings{log: log, clock: time.Now}); err != nil {
+	if err := d.build(cmd.Context(), surroundings{log: log, clock: time.Now}); err != nil {
 		return err
 	}
 	defer d.pipeline.close()
@@ -79,7 +79,7 @@ type show struct {
 
 // build makes the parts, which start nothing yet: the pipeline from its file as
 // any other, with the servers' addresses in its environment.
-func (d *show) build(s surroundings) error {
+func (d *show) build(ctx context.Context, s surroundings) error {
 	addresses := map[string]string{"REDIS_URL": d.servers.RedisURL, "KAFKA_BROKERS": d.servers.Brokers}
 	env := func(name string) (string, bool) {
 		if address, ok := addresses[name]; ok {
@@ -100,7 +100,7 @@ func (d *show) build(s surroundings) error {
 	if d.shop, err = demo.NewShop(d.servers.RedisURL, d.list, uint64(d.started.UnixNano())); err != nil { //nolint:gosec // any number will do
 		return invalid{err}
 	}
-	if d.arrivals, err = demo.NewArrivals(to.Brokers, d.topic); err != nil {
+	if d.arrivals, err = demo.NewArrivals(ctx, to.Brokers, d.topic); err != nil {
 		return invalid{err}
 	}
 	d.pipeline, err = build(pipelines[0], s, runSettings{shutdown: demoRest})

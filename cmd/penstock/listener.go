@@ -89,6 +89,9 @@ func (l *listener) handler(running []*built, log *slog.Logger) http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		server.NewMetrics(time.Now, watched(running)...),
 	)
+	for _, b := range running {
+		registry.MustRegister(b.memoryMetrics()...)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4,
@@ -101,6 +104,21 @@ func (l *listener) handler(running []*built, log *slog.Logger) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	}
 	return mux
+}
+
+// memoryMetrics gives the figures of the transforms that remember.
+func (b *built) memoryMetrics() []prometheus.Collector {
+	var all []prometheus.Collector
+	for _, m := range b.memories {
+		labels := prometheus.Labels{"pipeline": b.name, "transform": m.transform}
+		all = append(all,
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "penstock_dedupe_keys", ConstLabels: labels,
+				Help: "Keys that are remembered."}, func() float64 { return float64(m.Keys()) }),
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "penstock_dedupe_evicted_total", ConstLabels: labels,
+				Help: "Keys that were forgotten before their time, for want of room (max_keys)."}, func() float64 { return float64(m.Evicted()) }),
+		)
+	}
+	return all
 }
 
 func watched(running []*built) []server.Pipeline {

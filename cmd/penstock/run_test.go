@@ -191,7 +191,9 @@ func TestMetricsReconcile(t *testing.T) {
 		if sum != read {
 			t.Fatalf("read %v, and %v became something:\n%s", read, sum, body)
 		}
-		for _, want := range []string{"go_goroutines", "process_resident_memory_bytes", `penstock_latency_seconds_bucket{pipeline="generated",le="0.001"}`} {
+		for _, want := range []string{"go_goroutines", "process_resident_memory_bytes",
+			`penstock_dedupe_keys{pipeline="generated",transform="transforms[1].dedupe"} `, `penstock_dedupe_evicted_total{pipeline="generated",transform="transforms[1].dedupe"} 0`,
+			`penstock_latency_seconds_bucket{pipeline="generated",le="0.001"}`} {
 			if !strings.Contains(body, want) {
 				t.Fatalf("%s is missing", want)
 			}

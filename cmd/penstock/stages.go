@@ -15,15 +15,21 @@ import (
 // stagesOf makes the stages between source and sink: the reading format, the
 // steps, the key, the writing format. A pipeline whose records go through as they
 // come has none.
-func stagesOf(p *config.Pipeline, s surroundings) ([]engine.Stage, error) {
-	l := stageList{onError: policy(p.OnError)}
+func stagesOf(p *config.Pipeline, s surroundings) (*stageList, error) {
+	l := &stageList{onError: policy(p.OnError)}
 	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
 		reader, err := format.NewReader(in.Component)
 		l.add("source.format", in.At, reader, err)
 	}
 	for i, step := range p.Transforms {
 		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
-		transform, err := transformOfStep(step, s)
+		transform, err := transformKindOf(step).build(s, step.Settings)
+		if m, ok := transform.(memory); ok && err == nil {
+			l.memories = append(l.memories, namedMemory{name, m})
+		}
+		if err == nil && step.When != "" {
+			transform, err = transforms.NewWhen(step.When, transform)
+		}
 		l.add(name, step.At, transform, err)
 		if step.OnError != nil && err == nil {
 			l.stages[len(l.stages)-1].OnError = policy(*step.OnError)
@@ -41,14 +47,26 @@ func stagesOf(p *config.Pipeline, s surroundings) ([]engine.Stage, error) {
 		writer, err := format.NewWriter(out)
 		l.add("sink.format", p.Sink.At, writer, err)
 	}
-	return l.stages, errors.Join(l.errs...)
+	return l, errors.Join(l.errs...)
 }
 
 // stageList is a list of stages as it grows.
 type stageList struct {
-	onError engine.Policy
-	stages  []engine.Stage
-	errs    []error
+	onError  engine.Policy
+	stages   []engine.Stage
+	memories []namedMemory
+	errs     []error
+}
+
+// memory is a transform that remembers keys, up to a number.
+type memory interface {
+	Keys() int       // how many it remembers
+	Evicted() uint64 // how many it forgot early, for want of room
+}
+
+type namedMemory struct {
+	transform string // "transforms[1].dedupe"
+	memory
 }
 
 // add takes a stage as it was made, or the reason why it was not.
@@ -58,15 +76,6 @@ func (l *stageList) add(name string, at config.Place, transform pipeline.Transfo
 		return
 	}
 	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: l.onError})
-}
-
-// transformOfStep makes the transform of a step, for the records it is meant for.
-func transformOfStep(step config.Step, s surroundings) (pipeline.Transform, error) {
-	transform, err := transformKindOf(step).build(s, step.Settings)
-	if err != nil || step.When == "" {
-		return transform, err
-	}
-	return transforms.NewWhen(step.When, transform)
 }
 
 // keyOf gives the expression that makes the records' keys, empty where none does.

@@ -48,7 +48,7 @@ func TestStages(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, s := range stages {
+			for _, s := range stages.stages {
 				got = append(got, s.Name+" "+map[engine.Policy]string{engine.Halt: "halt", engine.Drop: "drop", engine.DeadLetter: "dead_letter"}[s.OnError])
 			}
 			if text := strings.Join(got, ", "); text != tc.want {

@@ -5,11 +5,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// lastArrivals is how many records are remembered.
-const lastArrivals = 8
+const (
+	// lastArrivals is how many records are remembered.
+	lastArrivals = 8
+	// askPatience is how long Kafka may take to say where a topic ends.
+	askPatience = 2 * time.Second
+)
 
 // Arrival is a record as it stands in Kafka.
 type Arrival struct {
@@ -22,6 +27,7 @@ type Arrival struct {
 // Arrivals reads what arrives in a topic, as any read_committed consumer would.
 type Arrivals struct {
 	client *kgo.Client
+	since  time.Time // older records are not of this demo
 
 	mu    sync.Mutex
 	count uint64
@@ -29,12 +35,15 @@ type Arrivals struct {
 }
 
 // NewArrivals makes a reader of the records that are written to a topic from now
-// on. It connects to nobody yet.
-func NewArrivals(brokers []string, topic string) (*Arrivals, error) {
-	client, err := kgo.NewClient(
+// on. It asks Kafka where the topic ends; a topic that is not there yet, or a Kafka
+// that does not answer soon, is read from its start later. Error: an address is
+// none.
+func NewArrivals(ctx context.Context, brokers []string, topic string) (*Arrivals, error) {
+	a := &Arrivals{since: time.Now().Truncate(time.Millisecond)}
+	var err error
+	a.client, err = kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(time.Now().UnixMilli())),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(250*time.Millisecond),
 		kgo.MetadataMinAge(100*time.Millisecond),
@@ -43,7 +52,15 @@ func NewArrivals(brokers []string, topic string) (*Arrivals, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Arrivals{client: client}, nil
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	ends, err := kadm.NewClient(a.client).ListEndOffsets(ctx, topic)
+	if err != nil || ends.Error() != nil {
+		a.client.AddConsumeTopics(topic)
+		return a, nil
+	}
+	a.client.AddConsumePartitions(ends.KOffsets())
+	return a, nil
 }
 
 // Run reads until ctx ends, and closes the connection.
@@ -55,6 +72,9 @@ func (a *Arrivals) Run(ctx context.Context) {
 }
 
 func (a *Arrivals) take(r *kgo.Record) {
+	if r.Timestamp.Before(a.since) {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count++

@@ -3,7 +3,9 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +16,9 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -232,7 +237,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestShopIntoArrivals: what the shop pushes is in Redis, and the addresses of
+// TestShopPushes: what the shop pushes is in Redis, and the addresses of
 // embedded servers are ones to connect to.
 func TestShopPushes(t *testing.T) {
 	s, err := StartServers("", "")
@@ -261,6 +266,52 @@ func TestShopPushes(t *testing.T) {
 	list, err := s.redis.List("events")
 	if err != nil || uint64(len(list)) != shop.Pushed() || len(list) < 20 || !strings.HasPrefix(list[0], `{"event_id":"u000001-1"`) {
 		t.Errorf("%d events in the list, %d pushed, %v", len(list), shop.Pushed(), err)
+	}
+}
+
+// TestArrivals: records of before are left out, in a topic that is there already
+// and in one that is not, and none of those after is missed.
+func TestArrivals(t *testing.T) {
+	s, err := StartServers("redis://redis.example/0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	producer, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AllowAutoTopicCreation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	send := func(topic, value string) {
+		if _, err := kadm.NewClient(producer).CreateTopic(t.Context(), 3, 1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			t.Fatal(err)
+		}
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(value)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("old", "before")
+	for _, topic := range []string{"old", "new"} {
+		arrivals, err := NewArrivals(t.Context(), []string{s.Brokers}, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		for i := range lastArrivals + 2 {
+			send(topic, fmt.Sprint(i))
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); arrivals.Run(ctx) }()
+		ticker := time.NewTicker(time.Millisecond)
+		for arrivals.Count() < lastArrivals+2 && ctx.Err() == nil {
+			<-ticker.C
+		}
+		cancel()
+		<-ended
+		last := arrivals.Last()
+		if arrivals.Count() != lastArrivals+2 || len(last) != lastArrivals || last[0].Value != "2" || last[lastArrivals-1].Value != "9" || last[0].Key != "k" {
+			t.Errorf("%s: %d arrived, the last are %+v", topic, arrivals.Count(), last)
+		}
 	}
 }
 
