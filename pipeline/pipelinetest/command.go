@@ -61,8 +61,8 @@ func (c *Command) end() {
 		_ = syscall.Kill(c.cmd.Process.Pid, syscall.SIGCONT)
 	}
 	c.Kill()
-	if c.tb.Failed() {
-		c.tb.Logf("%s logged, in the end:\n%s", c.cmd.Path, tailOf(c.Log(), 15))
+	if log := c.Log(); log != "" && c.tb.Failed() {
+		c.tb.Logf("%s logged, in the end:\n%s", c.cmd.Path, tailOf(log, 15))
 	}
 }
 
