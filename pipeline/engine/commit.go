@@ -87,11 +87,11 @@ func (s *session) inTurn(use func() error) error {
 		return context.Cause(s.ctx)
 	}
 	defer s.watch()()
-	err := s.guard(use)
-	if err != nil {
+	if err := s.guard(use); err != nil {
 		s.fail(err)
+		return context.Cause(s.ctx) // what came first: closing the lane fails it too
 	}
-	return err
+	return nil
 }
 
 // guard turns a panic of the sink, or of a transform that is told what was

@@ -75,8 +75,9 @@ func newSession(e *Engine, lane pipeline.Lane, positions map[string]pipeline.Pos
 	s := &session{
 		engine: e, lane: lane, positions: positions, shards: map[string]*shard{},
 		turn: make(chan struct{}, 1), due: make(chan struct{}, 1), end: make(chan struct{}, 1), age: time.NewTimer(time.Hour),
-		settling: settling{wake: make(chan struct{}, 1)},
+		settling: settling{wake: make(chan struct{}, 1), busy: make(chan struct{}, 1)},
 	}
+	s.settling.busy <- struct{}{}
 	s.window = newWindow(e.cfg.Window, s.crowded)
 	s.turn <- struct{}{}
 	e.isolation.forget(positions)

@@ -14,7 +14,7 @@ type settling struct {
 	mu        sync.Mutex
 	positions map[string]pipeline.Position
 	wake      chan struct{}
-	busy      sync.Mutex // held while the source is told
+	busy      chan struct{} // holds a token: who has it tells the source
 }
 
 func (q *settling) add(positions map[string]pipeline.Position) {
@@ -74,8 +74,8 @@ func (s *session) settleLoop() {
 // settle tells the source what is committed, and is false where something was
 // left for later.
 func (s *session) settle(ctx context.Context) bool {
-	s.settling.busy.Lock()
-	defer s.settling.busy.Unlock()
+	<-s.settling.busy
+	defer func() { s.settling.busy <- struct{}{} }()
 	all := true
 	for name, p := range s.settling.take() {
 		sh := s.shard(name)

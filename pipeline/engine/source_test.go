@@ -1,0 +1,284 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// tapes is a source in memory, true to the contract: a shard is a slice of
+// records, its position counts them. It watches how the engine uses it.
+type tapes struct {
+	watch *witness
+
+	mu     sync.Mutex
+	shards map[string]*tape
+
+	// The hooks make it fail; nil: it does not.
+	list   func() error
+	open   func(shard string) error
+	wait   func(shard string) error
+	read   func(shard string) error
+	settle func(ctx context.Context, shard string) error
+}
+
+// tape is one shard.
+type tape struct {
+	records []string
+	sealed  bool          // io.EOF follows the last record
+	news    chan struct{} // closed when there is more
+	read    uint64
+	settled uint64
+	opens   []pipeline.OpenRequest
+	newest  bool // the first start skips what is there
+}
+
+var _ pipeline.Source = (*tapes)(nil)
+
+func newTapes(w *witness) *tapes { return &tapes{watch: w, shards: map[string]*tape{}} }
+
+// push adds records to a shard, which it makes where there is none.
+func (s *tapes) push(shard string, values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.shards[shard]
+	if t == nil {
+		t = &tape{news: make(chan struct{})}
+		s.shards[shard] = t
+	}
+	t.records = append(t.records, values...)
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+// fill adds n records to a shard, whose values tell where they belong.
+func (s *tapes) fill(shard string, n int) {
+	values := make([]string, n)
+	for i := range values {
+		values[i] = fmt.Sprintf("%s/%d", shard, i)
+	}
+	s.push(shard, values...)
+}
+
+// seal ends a shard after its last record.
+func (s *tapes) seal(shard string) {
+	s.push(shard)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shards[shard].sealed = true
+}
+
+func (s *tapes) all(shard string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.shards[shard].records)
+}
+
+// settled and wasRead tell how far a shard is.
+func (s *tapes) settled(shard string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.shards[shard].settled)
+}
+
+func (s *tapes) wasRead(shard string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.shards[shard].read)
+}
+
+func (s *tapes) opens(shard string) []pipeline.OpenRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.shards[shard].opens)
+}
+
+func (s *tapes) Shards(context.Context) ([]string, error) {
+	if s.list != nil {
+		if err := s.list(); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.shards)), nil
+}
+
+func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
+	s.mu.Lock()
+	t := s.shards[req.Shard]
+	if t == nil {
+		t = &tape{news: make(chan struct{})}
+		s.shards[req.Shard] = t
+	}
+	t.opens = append(t.opens, req)
+	s.mu.Unlock()
+	if s.open != nil {
+		if err := s.open(req.Shard); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &tapeReader{source: s, tape: t, shard: req.Shard, done: make(chan struct{})}
+	switch {
+	case req.From != nil:
+		r.next = req.From.Offset.Minor
+	case req.KeepsPosition:
+		r.next = t.settled
+	case req.First && t.newest:
+		r.next = uint64(len(t.records))
+	}
+	r.start = at(r.next)
+	s.watch.readers.Add(1)
+	return r, nil
+}
+
+func (s *tapes) Close() error { return nil }
+
+// at is the position after n records.
+func at(n uint64) pipeline.Position {
+	return pipeline.Position{Incarnation: "tape", Offset: pipeline.Offset{Minor: n}}
+}
+
+// tapeReader reads one tape.
+type tapeReader struct {
+	source *tapes
+	tape   *tape
+	shard  string
+	start  pipeline.Position
+	one    sync.Mutex // held by Wait, Read and Rewind: they take turns
+	close  sync.Once
+	done   chan struct{}
+	next   uint64
+}
+
+var errClosed = errors.New("the reader is closed")
+
+func (r *tapeReader) Start() pipeline.Position { return r.start }
+
+// enter gives the error of a hook, and notes calls that overlap.
+func (r *tapeReader) enter(hook func(string) error) (leave func(), err error) {
+	if !r.one.TryLock() {
+		r.source.watch.sees("two of Wait, Read and Rewind at once")
+		r.one.Lock()
+	}
+	select {
+	case <-r.done:
+		return r.one.Unlock, errClosed
+	default:
+	}
+	if hook != nil {
+		err = hook(r.shard)
+	}
+	return r.one.Unlock, err
+}
+
+func (r *tapeReader) Wait(ctx context.Context) error {
+	leave, err := r.enter(r.source.wait)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	for {
+		r.source.mu.Lock()
+		there, sealed, news := uint64(len(r.tape.records)), r.tape.sealed, r.tape.news
+		r.source.mu.Unlock()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case r.next < there:
+			return nil
+		case sealed:
+			return io.EOF
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+		case <-r.done:
+			return errClosed
+		}
+	}
+}
+
+func (r *tapeReader) Read(_ context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
+	leave, err := r.enter(r.source.read)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	r.source.mu.Lock()
+	defer r.source.mu.Unlock()
+	for r.next < uint64(len(r.tape.records)) && b.Read < limit.Records {
+		value := r.tape.records[r.next]
+		if b.Read > 0 && b.Bytes+len(value) > limit.Bytes {
+			break
+		}
+		r.next++
+		record := b.Add()
+		record.Value = pipeline.RawValue(b.Arena.Copy([]byte(value)))
+		record.Offset.Minor = r.next
+		if value[0] == '!' {
+			record.Fail(errors.New("the source cannot take it"))
+		}
+		b.Read++
+		b.Bytes += len(value)
+	}
+	b.After = at(r.next)
+	r.tape.read = max(r.tape.read, r.next)
+	r.source.watch.holds(1, b.Bytes)
+	return nil
+}
+
+func (r *tapeReader) Rewind(p pipeline.Position) error {
+	leave, err := r.enter(nil)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	r.source.mu.Lock()
+	defer r.source.mu.Unlock()
+	if p.Offset.Minor < r.tape.settled || p.Offset.Minor > r.next {
+		r.source.watch.sees("shard %s: rewound to %d, settled to %d, read to %d", r.shard, p.Offset.Minor, r.tape.settled, r.next)
+	}
+	r.next = p.Offset.Minor
+	return nil
+}
+
+func (r *tapeReader) Settle(ctx context.Context, p pipeline.Position) error {
+	if r.source.settle != nil {
+		if err := r.source.settle(ctx, r.shard); err != nil {
+			return err
+		}
+	}
+	r.source.watch.settles(r.shard, p.Offset.Minor)
+	r.source.mu.Lock()
+	defer r.source.mu.Unlock()
+	if p.Offset.Minor < r.tape.settled {
+		r.source.watch.sees("shard %s: settled %d after %d", r.shard, p.Offset.Minor, r.tape.settled)
+	}
+	r.tape.settled = p.Offset.Minor
+	return nil
+}
+
+func (r *tapeReader) Tail(context.Context) (pipeline.Position, error) {
+	r.source.mu.Lock()
+	defer r.source.mu.Unlock()
+	return at(uint64(len(r.tape.records))), nil
+}
+
+func (r *tapeReader) Lag(context.Context) (int64, error) { return 0, nil }
+
+func (r *tapeReader) Close() error {
+	r.close.Do(func() {
+		close(r.done)
+		r.source.watch.readers.Add(-1)
+	})
+	return nil
+}
