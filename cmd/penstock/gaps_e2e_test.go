@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/penstock-io/penstock/connectors/local"
@@ -32,6 +33,7 @@ func (j *job) goesOn(words ...string) {
 }
 
 func TestListWithoutCompanion(t *testing.T) {
+	t.Parallel()
 	j, shop := delivered(t, "redis_list", 2_000)
 	must(t, j.client().Del(t.Context(), "penstock:{"+j.keys[0]+"}").Err())
 	j.push(shop, 1_000, 0).Do(t)
@@ -41,6 +43,7 @@ func TestListWithoutCompanion(t *testing.T) {
 }
 
 func TestStreamMadeAgain(t *testing.T) {
+	t.Parallel()
 	j, shop := delivered(t, "redis_stream", 2_000)
 	must(t, j.client().Del(t.Context(), j.keys[0]).Err())
 	j.refused(exitFailed, "stream "+j.keys[0], "the stream is gone", "on_gap: continue")
@@ -52,10 +55,10 @@ func TestStreamMadeAgain(t *testing.T) {
 }
 
 func TestStreamMadeAgainUnderTheReader(t *testing.T) {
+	t.Parallel()
 	j, shop := delivered(t, "redis_stream", 2_000)
 	client := j.client()
 	c := j.start()
-	c.Await(soon, "") // it runs; a stream that is deleted before it reads is the case above
 	j.push(shop, 1_000, 0).Do(t)
 	j.arrived(j.name, 3_000)
 	must(t, client.Del(t.Context(), j.keys[0]).Err())
@@ -71,7 +74,33 @@ func TestStreamMadeAgainUnderTheReader(t *testing.T) {
 	}
 }
 
+// With on_gap: continue, a stream that is made again under the reader is read
+// from its start, by the same process.
+func TestStreamMadeAgainGoesOn(t *testing.T) {
+	t.Parallel()
+	j, shop := delivered(t, "redis_stream", 2_000)
+	j.more = append(j.more, "on_gap: continue")
+	c := j.start()
+	j.push(shop, 1_000, 0).Do(t)
+	j.arrived(j.name, 3_000)
+	client := j.client()
+	must(t, client.Del(t.Context(), j.keys[0]).Err())
+	// Its ids begin again, far below those that were read.
+	for n := range 3 {
+		event, _ := shop.Append(nil)
+		must(t, client.Do(t.Context(), "XADD", j.keys[0], fmt.Sprintf("%d-1", n+1), "payload", event).Err())
+	}
+	j.arrived(j.name, 3_003)
+	wantIn(t, c.Log(), "taken as a new one")
+	stopped(t, c)
+	j.check(shop)
+	j.push(shop, 100, 0).Do(t)
+	j.drain()
+	j.check(shop)
+}
+
 func TestStreamTrimmedPastTheReader(t *testing.T) {
+	t.Parallel()
 	j, shop := delivered(t, "redis_stream", 2_000)
 	j.push(shop, 1_000, 0).Do(t)
 	must(t, j.client().XTrimMaxLen(t.Context(), j.keys[0], 700).Err())
