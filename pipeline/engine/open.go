@@ -135,6 +135,7 @@ func (s *session) findTails(opened []*shard) error {
 func (s *session) lookLoop() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	s.measureLag()
 	for {
 		select {
 		case <-s.reading.Done():

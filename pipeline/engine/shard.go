@@ -104,7 +104,15 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 	s := sh.session
 	backoff := newBackoff()
 	for {
+		select {
+		case g.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		c, err := sh.next(ctx)
+		if c == nil {
+			<-g.slots
+		}
 		switch {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, io.EOF) || final(err):
@@ -174,6 +182,7 @@ func (sh *shard) Publish(_ string, messages ...*message.Message) error {
 func (sh *shard) publish(c *carried) {
 	s := sh.session
 	defer c.done.Done()
+	defer func() { <-c.gen.slots }()
 	ticket := c.tickets[len(c.tickets)-1]
 	refused := !ticket.wait(c.gen.ctx)
 	if refused || c.err != nil {

@@ -1,12 +1,23 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
+
+// batchesAhead is how many batches of a shard may be between Read and the lane
+// for each processor: those that are transformed, and those that wait while a
+// commit has the turn.
+const batchesAhead = 8
 
 // A generation is one run of a shard's reader without a failure. Its context
 // ends with the first failure; tickets that wait are refused then.
 type generation struct {
 	ctx  context.Context
 	fail context.CancelCauseFunc
+	// slots holds a token for each batch between Read and the lane: what cannot
+	// be transformed yet is better left in the source than kept in memory.
+	slots chan struct{}
 	// last is, for each place where order matters, the channel that the newest
 	// batch will close when it has passed.
 	last []chan struct{}
@@ -14,7 +25,7 @@ type generation struct {
 
 // newGeneration begins a generation with so many ordered places.
 func newGeneration(ctx context.Context, places int) *generation {
-	g := &generation{last: make([]chan struct{}, places)}
+	g := &generation{last: make([]chan struct{}, places), slots: make(chan struct{}, batchesAhead*runtime.GOMAXPROCS(0))}
 	g.ctx, g.fail = context.WithCancelCause(ctx)
 	for i := range g.last {
 		g.last[i] = make(chan struct{})
