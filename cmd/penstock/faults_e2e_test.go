@@ -3,10 +3,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/connectors/local"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
@@ -131,13 +134,28 @@ func kafkaPaused(t *testing.T, j *job, k *pipelinetest.Kafka) {
 	j.check(shop)
 }
 
+// hanging gives a process with a commit under way to a Kafka that stands still,
+// and who pushes to it.
+func (j *job) hanging(k *pipelinetest.Kafka, shop *local.Shop, flags ...string) (*pipelinetest.Command, *pipelinetest.Pushing) {
+	j.tb.Helper()
+	where := filepath.Join(j.tb.TempDir(), "points")
+	j.env = []string{pointsFileEnv + "=" + where}
+	pushing := j.push(shop, 20_000, 10_000).Start(j.tb)
+	c := j.start(flags...)
+	pipelinetest.Eventually(j.tb, soon, "events are pushed", func() bool { return pushing.Pushed() >= 10_000 })
+	must(j.tb, k.Pause())
+	pipelinetest.Eventually(j.tb, soon, "a commit is under way", func() bool {
+		at, err := os.ReadFile(where)
+		return err == nil && len(at) > 0 && isInFlight(at) && pushing.Pushed() >= 15_000
+	})
+	j.env = nil
+	return c, pushing
+}
+
 // A second SIGTERM ends a stop that cannot settle, at once, with nothing lost.
 func secondSignal(t *testing.T, j *job, k *pipelinetest.Kafka) {
 	shop := newShop()
-	pushing := j.push(shop, 20_000, 10_000).Start(t)
-	c := j.start("--shutdown", soon.String())
-	pipelinetest.Eventually(t, soon, "events are pushed", func() bool { return pushing.Pushed() >= 10_000 })
-	must(t, k.Pause())
+	c, pushing := j.hanging(k, shop, "--shutdown", soon.String())
 	signalled := time.Now()
 	// Signals that come together are one: they are sent until it ends.
 	pipelinetest.Eventually(t, soon, "the process ends", func() bool {
@@ -159,15 +177,10 @@ func secondSignal(t *testing.T, j *job, k *pipelinetest.Kafka) {
 // A stop that cannot settle ends at its deadline, and says that nothing is lost.
 func stopInTime(t *testing.T, j *job, k *pipelinetest.Kafka) {
 	shop := newShop()
-	pushing := j.push(shop, 20_000, 10_000).Start(t)
-	c := j.start("--shutdown", "2s")
-	pipelinetest.Eventually(t, soon, "events are pushed", func() bool { return pushing.Pushed() >= 10_000 })
-	must(t, k.Pause())
-	// It has something under way when it is told to stop.
-	pipelinetest.Eventually(t, soon, "events wait", func() bool { return pushing.Pushed() >= 15_000 })
+	c, pushing := j.hanging(k, shop, "--shutdown", "2s")
 	signalled := time.Now()
 	c.Signal(syscall.SIGTERM)
-	if code, took := c.Exit(soon), time.Since(signalled); code != exitUnreachable || took > 15*time.Second {
+	if code, took := c.Exit(soon), time.Since(signalled); code != exitUnreachable || took < 2*time.Second || took > 15*time.Second {
 		t.Errorf("ended with code %d after %v", code, took)
 	}
 	wantIn(t, c.Log(), "could not settle", "comes again")

@@ -278,6 +278,9 @@ func (j *job) emptied(within time.Duration) {
 // stopped asks a process to stop, which it does well.
 func stopped(tb testing.TB, c *pipelinetest.Command) {
 	tb.Helper()
+	if !c.Running() {
+		tb.Error("it ended before it was asked to")
+	}
 	c.Signal(syscall.SIGTERM)
 	if code := c.Exit(soon); code != exitDone {
 		tb.Errorf("after SIGTERM it ended with code %d", code)

@@ -4,6 +4,7 @@ package pipelinetest
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,10 +97,10 @@ func (c *Command) Killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// Signal sends a signal. A program that has ended fails the test.
+// Signal sends a signal. Nothing happens where the program has ended.
 func (c *Command) Signal(s syscall.Signal) {
 	c.tb.Helper()
-	if err := c.cmd.Process.Signal(s); err != nil {
+	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		c.tb.Fatalf("%v to %s: %v", s, c.cmd.Path, err)
 	}
 }

@@ -52,6 +52,7 @@ func TestCommandTakesSignals(t *testing.T) {
 	if code := c.Exit(10 * time.Second); code != 7 || !strings.Contains(c.Log(), "asked") {
 		t.Errorf("code %d, log %q", code, c.Log())
 	}
+	c.Signal(syscall.SIGTERM) // it has ended
 }
 
 func TestEventually(t *testing.T) {
