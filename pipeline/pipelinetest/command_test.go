@@ -15,7 +15,7 @@ type failing struct {
 	said string
 }
 
-func (f *failing) Fatalf(format string, args ...any) { f.said = format }
+func (f *failing) Fatalf(format string, _ ...any) { f.said = format }
 
 func script(tb testing.TB, text string) *Command {
 	return StartCommand(tb, []string{"GREETING=hello"}, "/bin/sh", "-c", text)
