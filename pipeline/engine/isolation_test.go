@@ -62,8 +62,8 @@ func TestRefusedRecordsAreFoundAndAlone(t *testing.T) {
 					r.Errorf("counted %+v", n)
 				}
 				// Halving takes the logarithm of a batch, a few times a record.
-				if r.sink.opens > 100 {
-					r.Errorf("the lane was opened %d times", r.sink.opens)
+				if r.sink.opens.Load() > 100 {
+					r.Errorf("the lane was opened %d times", r.sink.opens.Load())
 				}
 			})
 		})
@@ -102,8 +102,8 @@ func TestRefusedDeadLetterHalts(t *testing.T) {
 		if pipeline.ClassOf(err) != pipeline.Permanent || !strings.Contains(err.Error(), "position 0-58: what on_error makes of the record is refused as well") {
 			r.Error(err)
 		}
-		if r.sink.opens > 50 {
-			r.Errorf("the lane was opened %d times", r.sink.opens)
+		if r.sink.opens.Load() > 50 {
+			r.Errorf("the lane was opened %d times", r.sink.opens.Load())
 		}
 	})
 }

@@ -20,7 +20,7 @@ type witness struct {
 
 	mu        sync.Mutex
 	wrong     []string
-	held, max engine.Window // between Read and Commit
+	held, max engine.Window     // between Read and Commit
 	committed map[string]uint64 // what the sink knows, also where it stores no position
 }
 
@@ -66,7 +66,7 @@ type ledger struct {
 	delivered map[string][]string // by shard
 	dead      map[string][]string
 	sizes     []int // records of each transaction
-	opens     int
+	opens     atomic.Int64
 	owner     *entry
 
 	// The hooks make it fail; nil: it does not.
@@ -93,7 +93,7 @@ func (s *ledger) Open(ctx context.Context, _ pipeline.LaneID) (pipeline.Lane, ma
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.opens++
+	s.opens.Add(1)
 	l := &entry{sink: s, closed: make(chan struct{})}
 	s.owner = l
 	s.watch.lanes.Add(1)

@@ -36,6 +36,7 @@ type tape struct {
 	read    uint64
 	settled uint64
 	opens   []pipeline.OpenRequest
+	kept    bool // something was settled
 	newest  bool // the first start skips what is there
 }
 
@@ -130,7 +131,7 @@ func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Read
 	switch {
 	case req.From != nil:
 		r.next = req.From.Offset.Minor
-	case req.KeepsPosition:
+	case req.KeepsPosition && t.kept:
 		r.next = t.settled
 	case req.First && t.newest:
 		r.next = uint64(len(t.records))
@@ -263,7 +264,7 @@ func (r *tapeReader) Settle(ctx context.Context, p pipeline.Position) error {
 	if p.Offset.Minor < r.tape.settled {
 		r.source.watch.sees("shard %s: settled %d after %d", r.shard, p.Offset.Minor, r.tape.settled)
 	}
-	r.tape.settled = p.Offset.Minor
+	r.tape.settled, r.tape.kept = p.Offset.Minor, true
 	return nil
 }
 
