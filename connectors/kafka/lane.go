@@ -33,6 +33,7 @@ type Lane struct {
 	slabs    slabs
 	watching sync.WaitGroup
 	busy     sync.Mutex // held by Write and Commit
+	closed   atomic.Bool
 	// failed is the first refusal since the transaction began.
 	failed atomic.Pointer[failure]
 }
@@ -48,9 +49,14 @@ type failure struct {
 	err    error
 }
 
+var errLaneClosed = errors.New("the lane is closed")
+
 // begin opens a transaction, where none is open.
 func (l *Lane) begin(ctx context.Context) error {
-	if l.inTransaction {
+	switch {
+	case l.closed.Load():
+		return errLaneClosed
+	case l.inTransaction:
 		return nil
 	}
 	if l.over != nil {
@@ -84,6 +90,9 @@ func (l *Lane) end(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
 	defer cancel()
 	if err := l.client.Flush(flush); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return &pipeline.Error{Class: pipeline.Unreachable,
 			What: fmt.Sprintf("Kafka took no records for %v", l.sink.settings.Transaction), Err: err}
 	}
@@ -97,8 +106,9 @@ func (l *Lane) end(ctx context.Context) error {
 		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
 	}
 	l.inTransaction = false
-	l.over = make(chan struct{})
-	l.watching.Go(func() { l.watchMarkers(l.over) })
+	over := make(chan struct{})
+	l.over = over
+	l.watching.Go(func() { l.watchMarkers(over) })
 	return nil
 }
 
@@ -143,18 +153,31 @@ func (l *Lane) Commit(ctx context.Context, positions map[string]pipeline.Positio
 // broker aborts the transaction then when the lane's next owner fences this one,
 // or by its time-out.
 func (l *Lane) Close(ctx context.Context) error {
-	if l.busy.TryLock() && l.inTransaction {
-		abort, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		err := l.client.AbortBufferedRecords(abort)
-		if err == nil {
-			err = l.client.EndTransaction(abort, kgo.TryAbort)
-		}
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			l.sink.log.Debug("an abandoned transaction was not aborted; the broker does it", "err", err)
-		}
+	l.closed.Store(true)
+	if l.busy.TryLock() {
+		l.abort(ctx)
+		l.busy.Unlock()
 	}
 	l.client.Close()
+	l.busy.Lock() // whoever was blocked has come back
+	defer l.busy.Unlock()
 	l.watching.Wait()
 	return nil
+}
+
+// abort ends the open transaction, if there is one and it can be done quickly.
+func (l *Lane) abort(ctx context.Context) {
+	if !l.inTransaction {
+		return
+	}
+	l.inTransaction = false
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	err := l.client.AbortBufferedRecords(ctx)
+	if err == nil {
+		err = l.client.EndTransaction(ctx, kgo.TryAbort)
+	}
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		l.sink.log.Debug("an abandoned transaction was not aborted; the broker does it", "err", err)
+	}
 }

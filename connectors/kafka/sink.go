@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -92,8 +93,7 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 	l := &Lane{sink: s, id: id, client: client, limits: limits, now: s.clock}
 	positions, err := l.open(ctx)
 	if err != nil {
-		client.Close()
-		return nil, nil, s.opening(err)
+		return nil, nil, errors.Join(s.opening(err), l.Close(ctx))
 	}
 	return l, positions, nil
 }

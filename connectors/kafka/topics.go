@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -53,10 +53,24 @@ func (l *Lane) prepareTopics(ctx context.Context, admin *kadm.Client) (int, erro
 	if err := l.learn(configs); err != nil {
 		return 0, err
 	}
-	if n := len(found[positionsTopic].Partitions); n > 0 {
-		return n, nil
+	return l.partitions(ctx, admin, found)
+}
+
+// partitions gives the number of partitions of the topic of positions, which
+// may just have been made, by this lane or beside it.
+func (l *Lane) partitions(ctx context.Context, admin *kadm.Client, found kadm.TopicDetails) (int, error) {
+	for {
+		if n := len(found[positionsTopic].Partitions); n > 0 {
+			return n, nil
+		}
+		if !wait(ctx, 10*time.Millisecond) {
+			return 0, ctx.Err()
+		}
+		var err error
+		if found, err = admin.ListTopics(ctx, positionsTopic); err != nil {
+			return 0, err
+		}
 	}
-	return positionsPartitions, nil
 }
 
 // prepareTopic makes one topic where it is missing and may be made.
@@ -106,7 +120,7 @@ func (l *Lane) learn(configs kadm.ResourceConfigs) error {
 				if n, err := strconv.ParseInt(entry.MaybeValue(), 10, 32); err == nil {
 					bytes[c.Name] = int32(n)
 				}
-			case entry.Key == "cleanup.policy" && c.Name == positionsTopic && !strings.Contains(entry.MaybeValue(), "compact"):
+			case entry.Key == "cleanup.policy" && c.Name == positionsTopic && entry.MaybeValue() != "compact":
 				return &pipeline.Error{Class: pipeline.Permanent,
 					What: fmt.Sprintf("topic %s has cleanup.policy=%s: Kafka would forget positions", positionsTopic, entry.MaybeValue()),
 					Do:   "set its cleanup.policy to compact"}
