@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -135,7 +136,7 @@ func (s *session) findTails(opened []*shard) error {
 func (s *session) lookLoop() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	s.measureLag()
+	s.measureLag(s.reading)
 	for {
 		select {
 		case <-s.reading.Done():
@@ -158,7 +159,7 @@ func (s *session) look() {
 	if s.window.empty() { // whatever a commit failed with, nothing waits for one
 		s.engine.state.well(sessionTrouble)
 	}
-	s.measureLag()
+	s.measureLag(s.reading)
 	opened, err := s.open(false)
 	s.launch(opened)
 	switch {
@@ -180,13 +181,13 @@ func (s *session) shard(name string) *shard {
 }
 
 // measureLag asks each shard what is waiting.
-func (s *session) measureLag() {
+func (s *session) measureLag(ctx context.Context) {
 	s.mu.Lock()
 	shards := slices.Collect(maps.Values(s.shards))
 	s.mu.Unlock()
 	for _, sh := range shards {
-		n, err := sh.reader.Lag(s.reading)
-		if s.reading.Err() != nil {
+		n, err := sh.reader.Lag(ctx)
+		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {

@@ -119,6 +119,9 @@ func (s *session) finish(stop context.Context) error {
 	s.readers.Wait()
 	if s.commit() == nil {
 		s.settle(s.ctx) // what cannot be cleaned up now is cleaned up at the next start
+		last, cancel := context.WithTimeout(s.ctx, time.Second)
+		s.measureLag(last)
+		cancel()
 	}
 	failed, cause := context.Cause(s.ctx), context.Cause(s.reading)
 	switch {

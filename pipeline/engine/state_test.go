@@ -60,10 +60,10 @@ func TestTroubles(t *testing.T) {
 					return errors.New(fmt.Sprint("try ", tries.Add(1)))
 				})
 				r.source.fill("a", 100)
-				stop := r.start()
-				if s := r.engine.State(); s.Name != engine.Starting {
+				if s := engine.New(r.cfg).State(); s.Name != engine.Starting {
 					r.Errorf("first of all %+v", s)
 				}
+				stop := r.start()
 				synctest.Wait()
 				since := r.engine.State().Since
 				pause(r.Context(), time.Minute)
