@@ -230,7 +230,11 @@ func (d *decoder) fields(n *yaml.Node, v reflect.Value, s shape, path string) {
 		d.oneComponent(components, v.FieldByIndex(s.component.index), *s.component, path)
 	}
 	for _, f := range s.fields {
-		if !present[f.name] && !meant[f.name] {
+		switch {
+		case present[f.name]:
+		case meant[f.name]:
+			d.mark(join(path, f.name))
+		default:
 			d.absent(n, v.FieldByIndex(f.index), f, path)
 		}
 	}

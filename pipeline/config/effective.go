@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -31,6 +32,16 @@ func Effective(p *Pipeline) ([]byte, error) {
 	return text, nil
 }
 
+// showSecret masks a secret; of a URL its password alone, since people look for
+// the host.
+func showSecret(secret string) string {
+	u, err := url.Parse(secret)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return masked
+	}
+	return strings.Replace(u.Redacted(), ":xxxxx@", ":"+masked+"@", 1)
+}
+
 // writer makes YAML nodes of a spec.
 type writer struct {
 	hidden  *hidden
@@ -46,7 +57,7 @@ func (w *writer) value(v reflect.Value, f field) *yaml.Node {
 	case typeUse:
 		return w.use(v.Interface().(Use))
 	case typeSecret:
-		return text(masked)
+		return text(showSecret(v.String()))
 	case typeExpression:
 		return text(v.String())
 	case typeDelivery:

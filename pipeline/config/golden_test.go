@@ -79,14 +79,19 @@ func TestGoodFiles(t *testing.T) {
 		}
 		first := effective(t, pipelines)
 		golden(t, strings.TrimSuffix(path, ".yaml")+".golden", first)
-		again, err := parseFile(path, []byte(strings.ReplaceAll(first, "'********'", "redis://masked")))
+		again, err := parseFile(path, []byte(unmasked(first)))
 		if err != nil {
 			t.Fatalf("the effective spec cannot be read again: %v", err)
 		}
-		if second := effective(t, again); second != first {
+		if second := effective(t, again); unmasked(second) != unmasked(first) {
 			t.Errorf("read again, the effective spec became:\n%s", second)
 		}
 	})
+}
+
+// unmasked stands something that is no secret where a whole text was masked.
+func unmasked(effective string) string {
+	return strings.ReplaceAll(effective, "'********'", "masked-text")
 }
 
 func effective(t *testing.T, pipelines []*config.Pipeline) string {
