@@ -92,7 +92,9 @@ func newKillRun(t *testing.T, source string) *killRun {
 func (k *killRun) run(events, rate, random int) {
 	k.tb.Helper()
 	shop := newShop()
-	k.pushing = k.push(shop, events, rate).Start(k.tb)
+	push, over := k.push(shop, events, rate), make(chan struct{})
+	push.Linger = over
+	k.pushing = push.Start(k.tb)
 	// Where the process dies: at the named points, and (empty) at random.
 	deaths := make([]engine.Point, random, random+len(crashPoints))
 	deaths = append(deaths, crashPoints...)
@@ -108,6 +110,7 @@ func (k *killRun) run(events, rate, random int) {
 	k.aim(isInFlight, func(t tally) int { return t.inFlight })
 	k.aim(isUncleaned, func(t tally) int { return t.uncleaned })
 	during := k.pushing.Pushed()
+	close(over)
 	k.pushing.Wait(k.tb, 2*soon)
 	k.env = nil
 	k.drain()

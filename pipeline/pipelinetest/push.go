@@ -30,6 +30,9 @@ type Push struct {
 	N      int // how many events
 	Rate   int // events a second; zero: as fast as it goes
 	Chunk  int // events a command; zero: 100
+	// Linger, where it is not nil, makes the last fifth come at a tenth of the
+	// rate until it is closed, so that producers go on while something happens.
+	Linger <-chan struct{}
 }
 
 // Pushing is a producer at work in the background.
@@ -91,7 +94,7 @@ func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
 	client := redis.NewClient(&redis.Options{Addr: p.Addr, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
 	defer func() { _ = client.Close() }()
 	marker := "pushed:" + p.Keys[0] + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	start := time.Now()
+	next := time.Now()
 	for done := 0; done < p.N; {
 		n := min(p.Chunk, p.N-done)
 		chunk := p.chunk(n)
@@ -100,14 +103,30 @@ func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
 			return fmt.Errorf("pushing: %w", err)
 		}
 		pushed.Store(int64(done))
-		if p.Rate == 0 {
-			continue
-		}
-		if err := waitUntil(ctx, start.Add(time.Duration(done)*time.Second/time.Duration(p.Rate))); err != nil {
+		next = next.Add(p.pause(n, done))
+		if err := waitUntil(ctx, next); err != nil {
 			return err
 		}
 	}
 	return client.Del(ctx, marker).Err()
+}
+
+// pause gives the time between a chunk of n events, after which so many are
+// done, and the next one.
+func (p Push) pause(n, done int) time.Duration {
+	if p.Rate == 0 {
+		return 0
+	}
+	pause := time.Duration(n) * time.Second / time.Duration(p.Rate)
+	if p.Linger == nil || done < p.N-p.N/5 {
+		return pause
+	}
+	select {
+	case <-p.Linger:
+		return pause
+	default:
+		return 10 * pause
+	}
 }
 
 // chunk makes the next n events, by key.

@@ -112,3 +112,27 @@ func TestPushIsThrottled(t *testing.T) {
 		t.Errorf("100 events at 500 a second took %v", took)
 	}
 }
+
+func TestPushLingers(t *testing.T) {
+	m := someRedis(t)
+	over := make(chan struct{})
+	p := Push{Addr: m.Addr(), Keys: []string{"k"}, How: "rpush", Events: &numbers{users: 1}, N: 5_000, Rate: 20_000, Linger: over}
+	for _, c := range []struct {
+		done int
+		want time.Duration
+	}{{100, 5 * time.Millisecond}, {3_900, 5 * time.Millisecond}, {4_000, 50 * time.Millisecond}} {
+		if got := p.pause(100, c.done); got != c.want {
+			t.Errorf("after %d: a pause of %v, want %v", c.done, got, c.want)
+		}
+	}
+	pushing := p.Start(t)
+	Eventually(t, 10*time.Second, "the last fifth begins", func() bool { return pushing.Pushed() >= 4_000 })
+	close(over)
+	if got := p.pause(100, 4_000); got != 5*time.Millisecond {
+		t.Errorf("a pause of %v when nothing is waited for any more", got)
+	}
+	pushing.Wait(t, 10*time.Second)
+	if items, _ := m.List("k"); len(items) != 5_000 {
+		t.Errorf("%d events", len(items))
+	}
+}
