@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -108,17 +109,24 @@ func (l *Lane) claimIn(r *kgo.Record) (claim, bool) {
 	return claim{instance: s.Instance, time: s.Time}, true
 }
 
-// endOffset gives the end of a partition of the positions: its high watermark.
+// endOffset gives the end of a partition of the positions: its high watermark. A
+// topic that was just made is waited for.
 func (l *Lane) endOffset(ctx context.Context, partition int32) (int64, error) {
-	ends, err := kadm.NewClient(l.client).ListEndOffsets(ctx, positionsTopic)
-	if err != nil {
-		return 0, err
+	for {
+		ends, err := kadm.NewClient(l.client).ListEndOffsets(ctx, positionsTopic)
+		if err != nil {
+			return 0, err
+		}
+		end, known := ends.Lookup(positionsTopic, partition)
+		switch {
+		case known && end.Err == nil:
+			return end.Offset, nil
+		case known && !kerr.IsRetriable(end.Err):
+			return 0, fmt.Errorf("partition %d of %s: %w", partition, positionsTopic, end.Err)
+		case !wait(ctx, 10*time.Millisecond):
+			return 0, ctx.Err()
+		}
 	}
-	end, ok := ends.Lookup(positionsTopic, partition)
-	if !ok || end.Err != nil {
-		return 0, fmt.Errorf("partition %d of %s: %w", partition, positionsTopic, end.Err)
-	}
-	return end.Offset, nil
 }
 
 // read gives each record of a partition of the positions to visit, from the
