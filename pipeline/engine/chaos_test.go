@@ -208,7 +208,7 @@ func TestLanesThatFailLoseAndDoubleNothing(t *testing.T) {
 
 func TestEverythingFailsAtOnce(t *testing.T) {
 	eachSeed(t, func(r *rig, d *dice) {
-		r.source.list = func() error { return d.fails(4, "listing") }
+		r.source.list = func(context.Context) error { return d.fails(4, "listing") }
 		r.source.open = func(string) error { return d.fails(8, "opening") }
 		r.source.wait = func(string) error { return d.fails(10, "waiting") }
 		r.source.read = func(string) error { return d.fails(15, "reading") }

@@ -96,3 +96,25 @@ func TestCommitsBehindASlowOne(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowSourceThatFillsTheWindow: the window is found full after the last
+// batch was written.
+func TestSlowSourceThatFillsTheWindow(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.CommitEvery, r.cfg.Window, r.cfg.Batch.Bytes = time.Hour, engine.Window{Batches: 1000, Bytes: 100}, 40
+		r.source.wait = func(string) error {
+			pause(r.Context(), 10*time.Millisecond)
+			return nil
+		}
+		r.source.fill("a", 400)
+		began := time.Now()
+		stop := r.start()
+		r.until("all moves", func() bool { return len(r.sink.got("a")) == 400 })
+		if took := time.Since(began); took > time.Second {
+			r.Errorf("took %v", took)
+		}
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+	})
+}

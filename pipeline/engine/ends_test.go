@@ -100,7 +100,7 @@ func TestPatience(t *testing.T) {
 	away := func(string) error { return unreachable("Redis") }
 	for name, set := range map[string]func(r *rig){
 		"the sink cannot be opened": func(r *rig) { r.sink.open = func(context.Context) error { return unreachable("Kafka") } },
-		"the shards cannot be told": func(r *rig) { r.source.list = func() error { return unreachable("Redis") } },
+		"the shards cannot be told": func(r *rig) { r.source.list = func(context.Context) error { return unreachable("Redis") } },
 		"a shard cannot be opened":  func(r *rig) { r.source.open = away },
 		"a shard cannot be read":    func(r *rig) { r.source.wait = away },
 		"a shard cannot be cleaned": func(r *rig) { r.source.settle = func(context.Context, string) error { return unreachable("Redis") } },
@@ -299,6 +299,41 @@ func TestSourceKeepsPositions(t *testing.T) {
 		}
 		if err := stop(); err != nil {
 			r.Error(err)
+		}
+	})
+}
+
+// TestRecordsGoWithTheirPositions: what a transaction holds when a shard is found
+// is committed with its own position, not with the start of the new shard.
+func TestRecordsGoWithTheirPositions(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.busy()
+		r.cfg.CommitEvery = time.Hour
+		r.source.push("a")
+		stop := r.start()
+		synctest.Wait()
+		r.source.fill("a", 15)
+		r.source.fill("b", 5)
+		r.until("the new shard has its start", func() bool { return len(r.source.opens("b")) == 1 })
+		synctest.Wait()
+		r.complete("a")
+		stop() //nolint:errcheck // what is busy cannot be settled
+	})
+}
+
+func TestNewestCountsOnlyAtTheFirstStart(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.sink.positions["a"] = at(3)
+		r.source.fill("a", 10)
+		r.source.fill("b", 10)
+		r.source.shards["a"].newest, r.source.shards["b"].newest = true, true
+		r.source.seal("a")
+		r.source.seal("b")
+		if err := r.run(); err != nil {
+			r.Fatal(err)
+		}
+		if a, b := len(r.sink.got("a")), len(r.sink.got("b")); a != 7 || b != 10 {
+			r.Errorf("delivered %d and %d records", a, b)
 		}
 	})
 }

@@ -111,7 +111,7 @@ func TestRefusedDeadLetterHalts(t *testing.T) {
 func TestWriteMayRefuseToo(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.cfg.OnSinkError = engine.Drop
-		r.source.fill("a", 100)
+		r.source.fill("a", 5000)
 		r.source.seal("a")
 		r.sink.write = func(_ context.Context, b *pipeline.Batch) error {
 			for record := range b.Live {
@@ -124,7 +124,7 @@ func TestWriteMayRefuseToo(t *testing.T) {
 		if err := r.run(); err != nil {
 			r.Fatal(err)
 		}
-		if n := r.reconciles(); n.Written != 99 || n.Dropped != 1 {
+		if n := r.reconciles(); n.Written != 4999 || n.Dropped != 1 || n.Batches > 600 { // of 10 records, once it is found
 			r.Errorf("counted %+v", n)
 		}
 	})

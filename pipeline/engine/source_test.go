@@ -21,7 +21,7 @@ type tapes struct {
 	shards map[string]*tape
 
 	// The hooks make it fail; nil: it does not.
-	list   func() error
+	list   func(ctx context.Context) error
 	open   func(shard string) error
 	wait   func(shard string) error
 	read   func(shard string) error
@@ -100,9 +100,9 @@ func (s *tapes) opens(shard string) []pipeline.OpenRequest {
 	return slices.Clone(s.shards[shard].opens)
 }
 
-func (s *tapes) Shards(context.Context) ([]string, error) {
+func (s *tapes) Shards(ctx context.Context) ([]string, error) {
 	if s.list != nil {
-		if err := s.list(); err != nil {
+		if err := s.list(ctx); err != nil {
 			return nil, err
 		}
 	}

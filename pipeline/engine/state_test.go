@@ -23,7 +23,7 @@ func TestTroubles(t *testing.T) {
 		reason string
 	}{
 		{"opening the lane", func(r *rig, fails func() error) { r.sink.open = func(context.Context) error { return fails() } }, "try "},
-		{"naming shards", func(r *rig, fails func() error) { r.source.list = fails }, "try "},
+		{"naming shards", func(r *rig, fails func() error) { r.source.list = func(context.Context) error { return fails() } }, "try "},
 		{"opening a shard", func(r *rig, fails func() error) { r.source.open = func(string) error { return fails() } }, "shard a: try "},
 		{"waiting", func(r *rig, fails func() error) { r.source.wait = func(string) error { return fails() } }, "try "},
 		{"reading", func(r *rig, fails func() error) { r.source.read = func(string) error { return fails() } }, "try "},

@@ -83,7 +83,7 @@ func TestStopWhileSomethingBlocks(t *testing.T) {
 			set: func(r *rig) { r.source.settle = func(ctx context.Context, _ string) error { return untilEnd(ctx) } }},
 		{name: "Sink.Open", set: func(r *rig) { r.sink.open = untilEnd }},
 		{name: "a lane that cannot be opened", set: func(r *rig) { r.sink.open = func(context.Context) error { return unreachable("Kafka") } }},
-		{name: "a source that cannot be opened", set: func(r *rig) { r.source.list = func() error { return unreachable("Redis") } }},
+		{name: "a source that cannot be opened", set: func(r *rig) { r.source.list = func(context.Context) error { return unreachable("Redis") } }},
 		{name: "a reader that waits for its server", set: func(r *rig) { r.source.wait = func(string) error { return unreachable("Redis") } }},
 		{name: "a batch that fails", set: func(r *rig) {
 			r.cfg.Stages = []engine.Stage{{Name: "fails", Transform: apply(func(context.Context, *pipeline.Batch) error { return errors.New("no") })}}
@@ -170,6 +170,56 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 		}
 		if n := len(r.sink.got("a")); n != 1000 {
 			r.Errorf("delivered %d records", n)
+		}
+	})
+}
+
+func TestStopWhileItLooksForShards(t *testing.T) {
+	bubble(t, func(r *rig) {
+		looks := 0
+		r.source.list = func(ctx context.Context) error {
+			if looks++; looks > 1 {
+				<-ctx.Done()
+				return errors.New("the connection was given up")
+			}
+			return nil
+		}
+		r.source.fill("a", 100)
+		stop := r.start()
+		pause(r.Context(), 3*time.Second)
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+		if got := r.log.with("level=WARN"); len(got) > 0 {
+			r.Errorf("a stop logs %s", got)
+		}
+	})
+}
+
+// TestStopWhileAShardIsOpened: it is closed as well, which the rig checks.
+func TestStopWhileAShardIsOpened(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.source.open = func(shard string) error {
+			if shard == "b" {
+				<-release
+			}
+			return nil
+		}
+		r.source.fill("a", 100)
+		stop := r.start()
+		synctest.Wait()
+		r.source.fill("b", 100)
+		pause(r.Context(), 3*time.Second)
+		go func() {
+			pause(r.Context(), time.Second)
+			close(release)
+		}()
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+		if n := r.source.wasRead("b"); n > 0 {
+			r.Errorf("read %d records after the stop", n)
 		}
 	})
 }
