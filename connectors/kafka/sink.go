@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	limits := &limits{}
-	client, err := kgo.NewClient(append(s.opts[:len(s.opts):len(s.opts)],
+	client, err := kgo.NewClient(append(slices.Clip(s.opts),
 		kgo.TransactionalID(transactionalID(id)),
 		kgo.ProducerBatchMaxBytesFn(limits.batchBytes))...)
 	if err != nil {
