@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -52,13 +53,14 @@ type streamReader struct {
 }
 
 // read returns what follows the position, up to batchSize entries, and moves it.
-// It waits for the first entry.
+// It waits for the first entry, a second at a time: go-redis cannot interrupt a
+// reply that it waits for.
 func (s *streamReader) read(ctx context.Context) ([]redis.XMessage, error) {
 	for {
 		streams, err := s.client.XRead(ctx, &redis.XReadArgs{
-			Streams: []string{s.key, s.position}, Count: batchSize, Block: 0,
+			Streams: []string{s.key, s.position}, Count: batchSize, Block: time.Second,
 		}).Result()
-		if errors.Is(err, redis.Nil) {
+		if errors.Is(err, redis.Nil) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
