@@ -99,6 +99,9 @@ func (l *Lane) end(ctx context.Context) error {
 	if f := l.failed.Load(); f != nil {
 		return l.refused(f)
 	}
+	if err := l.noted(flush); err != nil {
+		return err
+	}
 	// A commit under way is never cancelled: its outcome would be unknown for
 	// no reason. Close ends it, if it must be.
 	if err := l.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
@@ -110,6 +113,21 @@ func (l *Lane) end(ctx context.Context) error {
 	l.over = over
 	l.watching.Go(func() { l.watchMarkers(over) })
 	return nil
+}
+
+// noted waits until the client has taken note of the partition of the positions,
+// of which every transaction of a lane holds a record. franz-go 1.22 does so after
+// it has let the first records go there: an EndTransaction that comes before finds
+// nothing produced, aborts, and says that all went well.
+func (l *Lane) noted(ctx context.Context) error {
+	for {
+		if leader, _, _ := l.client.PartitionLeader(positionsTopic, l.partition); leader >= 0 {
+			return nil
+		}
+		if !wait(ctx, time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // suspect remembers that a rival may have fenced this lane: the next opening
