@@ -110,7 +110,7 @@ func (m *memory) begins(b *pipeline.Batch) {
 	if s.busy {
 		m.watch.sees("shard %s: two batches at once", b.Shard)
 	}
-	first := b.Records[0].Offset.Minor - 1
+	first := b.After.Offset.Minor - uint64(len(b.Records))
 	if first != s.next && (m.strict || !s.fresh || first < s.next) {
 		m.watch.sees("shard %s: a batch begins at %d, not %d", b.Shard, first, s.next)
 	}

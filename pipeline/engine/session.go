@@ -115,7 +115,7 @@ func (s *session) start() error {
 // finish settles what is under way after reading has ended, and gives the error
 // of the session.
 func (s *session) finish(stop context.Context) error {
-	s.looking.Wait()
+	s.looking.Wait() // it may open one more shard
 	s.readers.Wait()
 	if s.commit() == nil {
 		s.settle(s.ctx) // what cannot be cleaned up now is cleaned up at the next start
@@ -170,7 +170,6 @@ func (s *session) closeLane() {
 // close ends everything the session has started, and waits for it.
 func (s *session) close() {
 	s.fail(context.Canceled)
-	s.looking.Wait()
 	for _, sh := range s.shards {
 		sh.reader.Close() //nolint:errcheck // nothing can be done about it
 	}

@@ -62,12 +62,14 @@ type ledger struct {
 	forgets bool // it stores no positions
 
 	mu        sync.Mutex
-	positions map[string]pipeline.Position
+	positions map[string]pipeline.Position // of pipeline test, which the engine's tests run
+	others    map[string]map[string]pipeline.Position
 	delivered map[string][]string // by shard
+	sequence  []string            // as delivered, of all shards
 	dead      map[string][]string
 	sizes     []int // records of each transaction
 	opens     atomic.Int64
-	owner     *entry
+	owners    map[string]*entry // by pipeline
 
 	// The hooks make it fail; nil: it does not.
 	open   func(ctx context.Context) error
@@ -79,10 +81,10 @@ type ledger struct {
 var _ pipeline.Sink = (*ledger)(nil)
 
 func newLedger(w *witness) *ledger {
-	return &ledger{watch: w, positions: map[string]pipeline.Position{}, delivered: map[string][]string{}, dead: map[string][]string{}}
+	return &ledger{watch: w, owners: map[string]*entry{}, others: map[string]map[string]pipeline.Position{}, positions: map[string]pipeline.Position{}, delivered: map[string][]string{}, dead: map[string][]string{}}
 }
 
-func (s *ledger) Open(ctx context.Context, _ pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
+func (s *ledger) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
 	if s.open != nil {
 		if err := s.open(ctx); err != nil {
 			return nil, nil, err
@@ -94,13 +96,24 @@ func (s *ledger) Open(ctx context.Context, _ pipeline.LaneID) (pipeline.Lane, ma
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opens.Add(1)
-	l := &entry{sink: s, closed: make(chan struct{})}
-	s.owner = l
+	l := &entry{sink: s, pipeline: id.Pipeline, closed: make(chan struct{})}
+	s.owners[id.Pipeline] = l
 	s.watch.lanes.Add(1)
 	if s.forgets {
 		return l, nil, nil
 	}
-	return l, maps.Clone(s.positions), nil
+	return l, maps.Clone(s.stored(id.Pipeline)), nil
+}
+
+// stored gives the positions of a pipeline.
+func (s *ledger) stored(name string) map[string]pipeline.Position {
+	if name == "test" {
+		return s.positions
+	}
+	if s.others[name] == nil {
+		s.others[name] = map[string]pipeline.Position{}
+	}
+	return s.others[name]
 }
 
 func (s *ledger) Close() error { return nil }
@@ -110,6 +123,13 @@ func (s *ledger) got(shard string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.delivered[shard])
+}
+
+// order gives what was delivered of all shards, in order.
+func (s *ledger) order() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sequence)
 }
 
 func (s *ledger) transactions() []int {
@@ -126,12 +146,13 @@ func (s *ledger) position(shard string) int {
 
 // entry is a lane of the ledger.
 type entry struct {
-	sink   *ledger
-	one    sync.Mutex // held by Write and Commit: they take turns
-	once   sync.Once
-	closed chan struct{}
-	dead   atomic.Bool // Write or Commit has failed
-	held   []*pipeline.Batch
+	sink     *ledger
+	pipeline string
+	one      sync.Mutex // held by Write and Commit: they take turns
+	once     sync.Once
+	closed   chan struct{}
+	dead     atomic.Bool // Write or Commit has failed
+	held     []*pipeline.Batch
 }
 
 // enter notes calls that overlap, and those of a dead lane.
@@ -195,7 +216,7 @@ func (l *entry) apply(positions map[string]pipeline.Position) error {
 	s := l.sink
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owner != l {
+	if s.owners[l.pipeline] != l {
 		return &pipeline.Error{Class: pipeline.Fenced, What: "taken over by another lane"}
 	}
 	counts, records := map[string]uint64{}, 0
@@ -207,6 +228,7 @@ func (l *entry) apply(positions map[string]pipeline.Position) error {
 			r := &b.Records[i]
 			switch r.Fate {
 			case pipeline.Deliver:
+				s.sequence = append(s.sequence, string(r.Value.Raw()))
 				s.delivered[b.Shard] = append(s.delivered[b.Shard], string(r.Value.Raw()))
 			case pipeline.DeadLettered:
 				s.dead[b.Shard] = append(s.dead[b.Shard], string(r.Original)+": "+r.Failure.Stage)
@@ -222,12 +244,13 @@ func (l *entry) apply(positions map[string]pipeline.Position) error {
 	l.held = nil
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
+	stored := s.stored(l.pipeline)
 	for shard, p := range positions {
-		old, known := s.positions[shard]
+		old, known := stored[shard]
 		if !s.forgets && (known && old.Offset.Minor+counts[shard] != p.Offset.Minor || !known && counts[shard] > 0) {
 			s.watch.wrong = append(s.watch.wrong, fmt.Sprintf("shard %s: %d records between %d (known: %v) and %d", shard, counts[shard], old.Offset.Minor, known, p.Offset.Minor))
 		}
-		s.positions[shard] = p
+		stored[shard] = p
 		if s.watch.committed == nil {
 			s.watch.committed = map[string]uint64{}
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -19,6 +20,7 @@ type tapes struct {
 
 	mu     sync.Mutex
 	shards map[string]*tape
+	closed bool
 
 	// The hooks make it fail; nil: it does not.
 	list   func(ctx context.Context) error
@@ -127,6 +129,9 @@ func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Read
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
 	r := &tapeReader{source: s, tape: t, shard: req.Shard, done: make(chan struct{})}
 	switch {
 	case req.From != nil:
@@ -141,7 +146,12 @@ func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Read
 	return r, nil
 }
 
-func (s *tapes) Close() error { return nil }
+func (s *tapes) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
 
 // at is the position after n records.
 func at(n uint64) pipeline.Position {
@@ -170,15 +180,22 @@ func (r *tapeReader) enter(hook func(string) error) (leave func(), err error) {
 		r.source.watch.sees("two of Wait, Read and Rewind at once")
 		r.one.Lock()
 	}
-	select {
-	case <-r.done:
+	if r.isClosed() {
 		return r.one.Unlock, errClosed
-	default:
 	}
 	if hook != nil {
 		err = hook(r.shard)
 	}
 	return r.one.Unlock, err
+}
+
+func (r *tapeReader) isClosed() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (r *tapeReader) Wait(ctx context.Context) error {
@@ -225,6 +242,7 @@ func (r *tapeReader) Read(_ context.Context, b *pipeline.Batch, limit pipeline.L
 		record := b.Add()
 		record.Value = pipeline.RawValue(b.Arena.Copy([]byte(value)))
 		record.Offset.Minor = r.next
+		record.Time = time.Now()
 		if value[0] == '!' {
 			record.Fail(errors.New("the source cannot take it"))
 		}
@@ -253,6 +271,9 @@ func (r *tapeReader) Rewind(p pipeline.Position) error {
 }
 
 func (r *tapeReader) Settle(ctx context.Context, p pipeline.Position) error {
+	if r.isClosed() {
+		return errClosed
+	}
 	if r.source.settle != nil {
 		if err := r.source.settle(ctx, r.shard); err != nil {
 			return err
@@ -269,12 +290,20 @@ func (r *tapeReader) Settle(ctx context.Context, p pipeline.Position) error {
 }
 
 func (r *tapeReader) Tail(context.Context) (pipeline.Position, error) {
+	if r.isClosed() {
+		return pipeline.Position{}, errClosed
+	}
 	r.source.mu.Lock()
 	defer r.source.mu.Unlock()
 	return at(uint64(len(r.tape.records))), nil
 }
 
-func (r *tapeReader) Lag(context.Context) (int64, error) { return 0, nil }
+func (r *tapeReader) Lag(context.Context) (int64, error) {
+	if r.isClosed() {
+		return -1, errClosed
+	}
+	return 0, nil
+}
 
 func (r *tapeReader) Close() error {
 	r.close.Do(func() {

@@ -71,7 +71,7 @@ func TestStopWhileSomethingBlocks(t *testing.T) {
 		{name: "Write, until the lane is closed", takes: 20 * time.Second, want: "could not settle what was under way within 20s",
 			set: func(r *rig) {
 				r.sink.write = func(ctx context.Context, _ *pipeline.Batch) error {
-					_, err := untilClosed(ctx, r.sink.owner)
+					_, err := untilClosed(ctx, r.sink.owners["test"])
 					return err
 				}
 			}},
@@ -159,7 +159,7 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 		r.source.fill("a", 1000)
 		first := r.start()
 		r.until("the first moves", func() bool { return len(r.sink.got("a")) == 1000 })
-		if _, _, err := r.sink.Open(r.Context(), pipeline.LaneID{}); err != nil {
+		if _, _, err := r.sink.Open(r.Context(), pipeline.LaneID{Pipeline: "test"}); err != nil {
 			r.Fatal(err)
 		}
 		r.watch.lanes.Add(-1) // the rival's is never closed

@@ -1,5 +1,5 @@
 // Package pipelinetest holds what tests and benchmarks of Penstock stand on:
-// servers and a judge.
+// servers, a judge, and the suites that every part must pass.
 //
 // Embedded gives miniredis and kfake in the process, a fresh pair for each test.
 // Redis and Kafka give the real ones, shared: by all test binaries where `make
@@ -13,4 +13,7 @@
 // process that started them.
 //
 // Check judges a topic against the events that were sent.
+//
+// ConformSource, ConformTransform and ConformSink check a part against the rules
+// of package pipeline; each part calls the one for it in its own tests.
 package pipelinetest

@@ -1,0 +1,328 @@
+package pipelinetest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// patience is how long a call of a suite may take that must not block.
+const callPatience = 30 * time.Second
+
+// ConformSource checks a source against the rules of package pipeline, with one
+// shard. fresh makes a source of its own for each subtest, whose shard holds
+// records with these values, at least ten, in this order, and gets no others. The
+// suite closes what it makes.
+func ConformSource(t *testing.T, values []string, fresh func(t *testing.T) pipeline.Source) {
+	for name, test := range map[string]func(s *sourceSuite){
+		"reads all in order":                   (*sourceSuite).readsAll,
+		"continues after any position":         (*sourceSuite).continues,
+		"rewinds to any position":              (*sourceSuite).rewinds,
+		"removes nothing before Settle":        (*sourceSuite).removesNothing,
+		"settles":                              (*sourceSuite).settles,
+		"keeps its position":                   (*sourceSuite).keepsPosition,
+		"knows its tail":                       (*sourceSuite).tail,
+		"says no more after Close":             (*sourceSuite).closed,
+		"Close ends what waits":                (*sourceSuite).closeWhileWaiting,
+		"a context ends what waits":            (*sourceSuite).contextWhileWaiting,
+		"closes twice, and opens nothing then": (*sourceSuite).closesTwice,
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := fresh(t)
+			t.Cleanup(func() {
+				if err := source.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(&sourceSuite{T: t, source: source, values: values})
+		})
+	}
+}
+
+// sourceSuite is one subtest.
+type sourceSuite struct {
+	*testing.T
+	source pipeline.Source
+	values []string
+}
+
+var (
+	roomy = pipeline.Limit{Records: 1000, Bytes: 4 << 20}
+	tight = pipeline.Limit{Records: 3, Bytes: 1 << 10}
+	alone = pipeline.Limit{Records: 1, Bytes: 1}
+)
+
+// shard gives the name of the one shard.
+func (s *sourceSuite) shard() string {
+	s.Helper()
+	shards, err := s.source.Shards(s.Context())
+	if err != nil || len(shards) != 1 {
+		s.Fatalf("Shards: %v, %v; want one", shards, err)
+	}
+	return shards[0]
+}
+
+// open opens the shard; the reader is closed with the test, if not before.
+func (s *sourceSuite) open(req pipeline.OpenRequest) pipeline.Reader {
+	s.Helper()
+	req.Shard = s.shard()
+	r, err := s.source.Open(s.Context(), req)
+	if err != nil {
+		s.Fatalf("Open: %v", err)
+	}
+	s.Cleanup(func() { s.close(r) })
+	return r
+}
+
+func (s *sourceSuite) close(r pipeline.Reader) {
+	s.Helper()
+	if err := r.Close(); err != nil {
+		s.Errorf("Close: %v", err)
+	}
+}
+
+// reads reads n records, and checks each batch. It gives the values, and the
+// position after each batch.
+func (s *sourceSuite) reads(r pipeline.Reader, limit pipeline.Limit, n int) (values []string, after []pipeline.Position) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), callPatience)
+	defer cancel()
+	last := r.Start().Offset
+	for len(values) < n {
+		if err := r.Wait(ctx); err != nil {
+			s.Fatalf("Wait, after %d of %d records: %v", len(values), n, err)
+		}
+		b := &pipeline.Batch{}
+		if err := r.Read(ctx, b, limit); err != nil {
+			s.Fatalf("Read, after %d of %d records: %v", len(values), n, err)
+		}
+		if len(b.Records) == 0 {
+			continue
+		}
+		s.checkBatch(b, limit)
+		for i := range b.Records {
+			values = append(values, string(b.Records[i].Value.Raw()))
+		}
+		if first := b.Records[0].Offset; len(after) > 0 && first.Compare(last) <= 0 {
+			s.Errorf("a batch begins at %v, the one before ended at %v", first, last)
+		}
+		last = b.After.Offset
+		after = append(after, b.After)
+	}
+	return values, after
+}
+
+func (s *sourceSuite) checkBatch(b *pipeline.Batch, limit pipeline.Limit) {
+	s.Helper()
+	size := 0
+	for i := range b.Records {
+		r := &b.Records[i]
+		size += len(r.Key) + len(r.Value.Raw())
+		for _, h := range r.Headers {
+			size += len(h.Key) + len(h.Value)
+		}
+		if i > 0 && r.Offset.Compare(b.Records[i-1].Offset) <= 0 {
+			s.Errorf("offset %v follows %v", r.Offset, b.Records[i-1].Offset)
+		}
+		if r.Time.IsZero() {
+			s.Errorf("the record at %v has no time", r.Offset)
+		}
+	}
+	n := len(b.Records)
+	if last := b.Records[n-1].Offset; b.After.Offset != last {
+		s.Errorf("After is %v, the last record is at %v", b.After.Offset, last)
+	}
+	if b.Read != n || b.Bytes != size {
+		s.Errorf("the batch says %d records of %d bytes, and has %d of %d", b.Read, b.Bytes, n, size)
+	}
+	if n > limit.Records || n > 1 && size > limit.Bytes {
+		s.Errorf("%d records of %d bytes are beyond %+v", n, size, limit)
+	}
+}
+
+// rest checks that the reader gives the values from number n on, and no others.
+func (s *sourceSuite) rest(r pipeline.Reader, n int, what string) {
+	s.Helper()
+	if got, _ := s.reads(r, roomy, len(s.values)-n); !slices.Equal(got, s.values[n:]) {
+		s.Errorf("%s: read %q, want the %d values from number %d on", what, got, len(s.values)-n, n)
+	}
+}
+
+func (s *sourceSuite) readsAll() {
+	for _, limit := range []pipeline.Limit{roomy, tight, alone} {
+		r := s.open(pipeline.OpenRequest{First: true})
+		if got, _ := s.reads(r, limit, len(s.values)); !slices.Equal(got, s.values) {
+			s.Errorf("with %+v: read %q", limit, got)
+		}
+		s.close(r)
+	}
+}
+
+func (s *sourceSuite) continues() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	_, after := s.reads(r, alone, len(s.values))
+	positions := append([]pipeline.Position{r.Start()}, after...)
+	s.close(r)
+	for n, p := range positions {
+		again := s.open(pipeline.OpenRequest{From: &p})
+		if again.Start() != p {
+			s.Errorf("opened at %+v, starts at %+v", p, again.Start())
+		}
+		s.rest(again, n, "opened again")
+		s.close(again)
+	}
+}
+
+func (s *sourceSuite) rewinds() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	_, after := s.reads(r, alone, len(s.values))
+	positions := append([]pipeline.Position{r.Start()}, after...)
+	for _, n := range []int{len(s.values), len(s.values) / 2, 0, len(s.values) - 1, 1} {
+		if err := r.Rewind(positions[n]); err != nil {
+			s.Fatal(err)
+		}
+		s.rest(r, n, "rewound")
+	}
+}
+
+func (s *sourceSuite) removesNothing() {
+	for range 2 {
+		r := s.open(pipeline.OpenRequest{})
+		s.rest(r, 0, "nothing was settled")
+		s.close(r)
+	}
+}
+
+func (s *sourceSuite) settles() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	_, after := s.reads(r, alone, 8)
+	for _, n := range []int{1, 4, 4, 5} { // positions may be skipped, and come twice
+		if err := r.Settle(s.Context(), after[n-1]); err != nil {
+			s.Fatal(err)
+		}
+	}
+	if err := r.Rewind(after[4]); err != nil {
+		s.Fatal(err)
+	}
+	s.rest(r, 5, "rewound to what is settled")
+	s.close(r)
+	for _, n := range []int{5, 8} { // the sink may be ahead of the clean-up
+		again := s.open(pipeline.OpenRequest{From: &after[n-1]})
+		s.rest(again, n, "opened after a clean-up to number 5")
+		s.close(again)
+	}
+}
+
+func (s *sourceSuite) keepsPosition() {
+	r := s.open(pipeline.OpenRequest{First: true, KeepsPosition: true})
+	_, after := s.reads(r, alone, 8)
+	if err := r.Settle(s.Context(), after[4]); err != nil {
+		s.Fatal(err)
+	}
+	s.close(r)
+	again := s.open(pipeline.OpenRequest{KeepsPosition: true})
+	s.rest(again, 5, "opened without a position")
+}
+
+func (s *sourceSuite) tail() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	_, after := s.reads(r, tight, len(s.values))
+	last := after[len(after)-1]
+	// An input that ends is known to, once it was looked for more.
+	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := r.Wait(ctx); err == nil {
+		s.Error("Wait says that there is more")
+	}
+	tail, err := r.Tail(s.Context())
+	if err != nil || tail.Offset != last.Offset {
+		s.Errorf("the tail is %v, %v; all was read up to %v", tail.Offset, err, last.Offset)
+	}
+	if err := r.Settle(s.Context(), last); err != nil {
+		s.Fatal(err)
+	}
+	if lag, err := r.Lag(s.Context()); err != nil || lag > 0 {
+		s.Errorf("the lag is %d, %v, and all is settled", lag, err)
+	}
+}
+
+func (s *sourceSuite) closed() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	_, after := s.reads(r, alone, 1)
+	s.close(r)
+	s.close(r)
+	ctx := s.Context()
+	_, tail := r.Tail(ctx)
+	_, lag := r.Lag(ctx)
+	for name, err := range map[string]error{
+		"Wait": r.Wait(ctx), "Read": r.Read(ctx, &pipeline.Batch{}, roomy), "Rewind": r.Rewind(after[0]),
+		"Settle": r.Settle(ctx, after[0]), "Tail": tail, "Lag": lag,
+	} {
+		if err == nil || errors.Is(err, io.EOF) {
+			s.Errorf("%s after Close: %v", name, err)
+		}
+	}
+}
+
+func (s *sourceSuite) closeWhileWaiting() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	s.reads(r, roomy, len(s.values))
+	s.returns("Wait", func(started func()) {
+		started()
+		if err := r.Wait(s.Context()); err == nil {
+			s.Error("Wait found something")
+		}
+	}, func() { s.close(r) })
+}
+
+func (s *sourceSuite) contextWhileWaiting() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	s.reads(r, roomy, len(s.values))
+	ctx, cancel := context.WithCancel(s.Context())
+	s.returns("Wait", func(started func()) {
+		started()
+		if err := r.Wait(ctx); err == nil {
+			s.Error("Wait found something")
+		}
+	}, cancel)
+}
+
+// returns runs call, then end, and fails where call does not return.
+func (s *sourceSuite) returns(name string, call func(started func()), end func()) {
+	s.Helper()
+	returns(s.T, name, call, end)
+}
+
+func returns(t *testing.T, name string, call func(started func()), end func()) {
+	t.Helper()
+	started, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		call(func() { close(started) })
+	}()
+	<-started
+	end()
+	select {
+	case <-done:
+	case <-time.After(callPatience):
+		t.Errorf("%s did not return within %v", name, callPatience)
+	}
+}
+
+func (s *sourceSuite) closesTwice() {
+	shard := s.shard()
+	for range 2 {
+		if err := s.source.Close(); err != nil {
+			s.Error(err)
+		}
+	}
+	if r, err := s.source.Open(s.Context(), pipeline.OpenRequest{Shard: shard}); err == nil {
+		s.close(r)
+		s.Error("a closed source opens a reader")
+	}
+}

@@ -1,0 +1,206 @@
+package pipelinetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// ConformTransform checks a transform against the rules of package pipeline.
+// fresh makes one that has seen nothing. fill adds at least two records to a
+// batch, those that the transform meets in earnest, and the same at each call;
+// the suite gives them offsets.
+func ConformTransform(t *testing.T, fresh func(t *testing.T) pipeline.Transform, fill func(b *pipeline.Batch)) {
+	s := &transformSuite{fresh: fresh, fill: fill}
+	t.Run("leaves every record in the batch", s.leavesAll)
+	t.Run("leaves decided records alone", s.leavesDecided)
+	t.Run("takes an empty batch", s.takesEmpty)
+	t.Run("keeps no bytes of a batch", s.keepsNothing)
+	t.Run("takes shards at once", s.takesShardsAtOnce)
+	t.Run("returns when its context has ended", s.returns)
+	t.Run("takes again what was given up", s.takesAgain)
+}
+
+type transformSuite struct {
+	fresh func(t *testing.T) pipeline.Transform
+	fill  func(b *pipeline.Batch)
+}
+
+// batch makes a batch with records from offset 1 on.
+func (s *transformSuite) batch(shard string) *pipeline.Batch {
+	b := &pipeline.Batch{Shard: shard}
+	s.fill(b)
+	for i := range b.Records {
+		b.Records[i].Offset.Minor = uint64(i) + 1
+	}
+	b.Read = len(b.Records)
+	b.After = pipeline.Position{Incarnation: "conform", Offset: pipeline.Offset{Minor: uint64(b.Read)}}
+	return b
+}
+
+func apply(t *testing.T, tr pipeline.Transform, b *pipeline.Batch) {
+	t.Helper()
+	if err := tr.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// show gives all of a record that a transform may change, in bytes of its own.
+func show(r *pipeline.Record) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%v %s key=%q value=%q topic=%q fate=%d", r.Offset, r.Time, r.Key, r.Value.Raw(), r.Topic, r.Fate)
+	for _, h := range r.Headers {
+		fmt.Fprintf(&out, " %s=%q", h.Key, h.Value)
+	}
+	if r.Failure != nil {
+		fmt.Fprintf(&out, " failure=%v", r.Failure.Err)
+	}
+	return out.String()
+}
+
+func showAll(b *pipeline.Batch) []string {
+	out := make([]string, len(b.Records))
+	for i := range b.Records {
+		out[i] = show(&b.Records[i])
+	}
+	return out
+}
+
+func (s *transformSuite) leavesAll(t *testing.T) {
+	before, b := s.batch("a"), s.batch("a")
+	apply(t, s.fresh(t), b)
+	if len(b.Records) != len(before.Records) || b.Shard != before.Shard || b.After != before.After || b.Read != before.Read {
+		t.Fatalf("of %d records %d are left; shard %s, after %+v, read %d", len(before.Records), len(b.Records), b.Shard, b.After, b.Read)
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Offset != before.Records[i].Offset {
+			t.Errorf("record %d has the offset %v", i, r.Offset)
+		}
+		switch r.Fate {
+		case pipeline.Deliver, pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped:
+		case pipeline.Failed:
+			checkFailure(t, r, string(before.Records[i].Value.Raw()))
+		default:
+			t.Errorf("record %d has fate %d, which is the engine's to give", i, r.Fate)
+		}
+	}
+}
+
+// checkFailure: an error says why, without the payload.
+func checkFailure(t *testing.T, r *pipeline.Record, value string) {
+	t.Helper()
+	if r.Failure == nil || r.Failure.Err == nil || r.Failure.Err.Error() == "" {
+		t.Errorf("the record at %v failed, and nothing says why", r.Offset)
+	} else if len(value) > 8 && strings.Contains(r.Failure.Err.Error(), value) {
+		t.Errorf("the error of the record at %v holds its value", r.Offset)
+	}
+}
+
+func (s *transformSuite) leavesDecided(t *testing.T) {
+	for _, fate := range []pipeline.Fate{pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped, pipeline.DeadLettered} {
+		before, b := s.batch("a"), s.batch("a")
+		for i := range b.Records {
+			before.Records[i].Fate, b.Records[i].Fate = fate, fate
+		}
+		apply(t, s.fresh(t), b)
+		if got, want := showAll(b), showAll(before); !slices.Equal(got, want) {
+			t.Errorf("fate %d:\n got %q\nwant %q", fate, got, want)
+		}
+	}
+}
+
+func (s *transformSuite) takesEmpty(t *testing.T) {
+	b := &pipeline.Batch{Shard: "a"}
+	if apply(t, s.fresh(t), b); len(b.Records) > 0 {
+		t.Errorf("made %d records of none", len(b.Records))
+	}
+}
+
+// keepsNothing overwrites a batch after Apply, as the engine does when it uses
+// it again.
+func (s *transformSuite) keepsNothing(t *testing.T) {
+	used, unused := s.fresh(t), s.fresh(t)
+	first, calm := s.batch("a"), s.batch("a")
+	apply(t, used, first)
+	apply(t, unused, calm)
+	for i := range first.Records {
+		r := &first.Records[i]
+		overwrite(r.Key, r.Value.Raw())
+		for _, h := range r.Headers {
+			overwrite(h.Value)
+		}
+	}
+	first.Reset()
+	overwrite(first.Arena.Alloc(64 << 10)[:64<<10])
+	second, want := s.batch("b"), s.batch("b")
+	apply(t, used, second)
+	apply(t, unused, want)
+	if got, want := showAll(second), showAll(want); !slices.Equal(got, want) {
+		t.Errorf("after a batch that was overwritten:\n got %q\nwant %q", got, want)
+	}
+}
+
+func overwrite(all ...[]byte) {
+	for _, b := range all {
+		for i := range b {
+			b[i] = '#'
+		}
+	}
+}
+
+// takesShardsAtOnce is for the race detector first of all: a transform that
+// remembers may give the shards different fates, and all records but for those.
+func (s *transformSuite) takesShardsAtOnce(t *testing.T) {
+	tr := s.fresh(t)
+	_, ordered := tr.(pipeline.Ordered)
+	calm := s.batch("shard 0")
+	apply(t, s.fresh(t), calm)
+	want := showAll(calm)
+	var all sync.WaitGroup
+	for n := range 8 {
+		b := s.batch(fmt.Sprintf("shard %d", n))
+		all.Go(func() {
+			if err := tr.Apply(t.Context(), b); err != nil {
+				t.Error(err)
+			}
+			if got := showAll(b); !ordered && !slices.Equal(got, want) || len(got) != len(want) {
+				t.Errorf("%s:\n got %q\nwant %q", b.Shard, got, want)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (s *transformSuite) returns(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	returns(t, "Apply", func(started func()) {
+		cancel()
+		started()
+		s.fresh(t).Apply(ctx, s.batch("a")) //nolint:errcheck // it may have been done before it looked
+	}, func() {})
+}
+
+// takesAgain: a batch that was given up comes again and meets the same, and one
+// that was settled is told to the transform.
+func (s *transformSuite) takesAgain(t *testing.T) {
+	tr, ordered := s.fresh(t).(pipeline.Ordered)
+	if !ordered {
+		return
+	}
+	tr.GivenUp("a") // before anything
+	first, again := s.batch("a"), s.batch("a")
+	apply(t, tr, first)
+	tr.GivenUp("a")
+	apply(t, tr, again)
+	if got, want := showAll(again), showAll(first); !slices.Equal(got, want) {
+		t.Errorf("what was given up:\n got %q\nwant %q", got, want)
+	}
+	tr.Settled(again)
+	tr.GivenUp("a")
+}

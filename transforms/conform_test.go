@@ -1,0 +1,72 @@
+package transforms
+
+import (
+	"testing"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+	"github.com/penstock-io/penstock/transforms/format"
+)
+
+// met are the values that transforms meet: some that they take, a duplicate, and
+// some without the fields they ask for.
+var met = []string{
+	buy,
+	`{"event_id":"e2","user_id":"u2","action":"view","price":3,"quantity":1,"payload":"a secret that belongs into no error"}`,
+	buy,
+	`{"other":"a value without any of the fields that are asked for"}`,
+	`["no object"]`,
+}
+
+func TestTransformsConform(t *testing.T) {
+	raw := func(b *pipeline.Batch) {
+		for _, value := range append(met, "no JSON, and nothing to show in an error") {
+			r := b.Add()
+			r.Key, r.Time = b.Arena.Copy([]byte("k")), time.UnixMilli(1_700_000_000_000)
+			r.Headers = []pipeline.Header{{Key: "h", Value: b.Arena.Copy([]byte("v"))}}
+			r.Value = pipeline.RawValue(b.Arena.Copy([]byte(value)))
+		}
+	}
+	documents := func(b *pipeline.Batch) {
+		raw(b)
+		for i := range b.Records {
+			if v, err := b.Document(b.Records[i].Value.Raw()); err == nil {
+				b.Records[i].Value = v
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		fresh func() (pipeline.Transform, error)
+		fill  func(b *pipeline.Batch)
+	}{
+		"filter":  {filter(`value.action == "buy"`), documents},
+		"set":     {set(literals{"value.channel": "web"}), documents},
+		"compute": {compute(map[string]pipeline.Expression{"value.total": "value.price * value.quantity"}), documents},
+		"drop":    {drop("value.price"), documents},
+		"rename":  {rename(map[string]string{"value.price": "value.cost"}), documents},
+		"key":     {key("value.user_id"), documents},
+		"dedupe": {func() (pipeline.Transform, error) {
+			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)
+		}, documents},
+		"when": {func() (pipeline.Transform, error) {
+			inner, err := set(literals{"value.channel": "web"})()
+			if err != nil {
+				return nil, err
+			}
+			return NewWhen(`has(value.price)`, inner)
+		}, documents},
+		"read json":  {func() (pipeline.Transform, error) { return format.NewReader(format.JSON) }, raw},
+		"write json": {func() (pipeline.Transform, error) { return format.NewWriter(format.JSON) }, documents},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pipelinetest.ConformTransform(t, func(t *testing.T) pipeline.Transform {
+				transform, err := test.fresh()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return transform
+			}, test.fill)
+		})
+	}
+}
