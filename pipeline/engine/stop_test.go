@@ -215,8 +215,12 @@ func TestStopWhileAShardIsOpened(t *testing.T) {
 			pause(r.Context(), time.Second)
 			close(release)
 		}()
+		began := time.Now()
 		if err := stop(); err != nil {
 			r.Error(err)
+		}
+		if took := time.Since(began); took != time.Second {
+			r.Errorf("stopped after %v, in the middle of an opening", took)
 		}
 		if n := r.source.wasRead("b"); n > 0 {
 			r.Errorf("read %d records after the stop", n)
