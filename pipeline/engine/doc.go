@@ -19,7 +19,8 @@
 //
 // A batch that fails gives up its shard's generation: every later ticket of it
 // is refused, the reader rewinds to what was last written, and a new generation
-// begins. Other shards do not notice. A lane that fails ends the session:
-// everything is closed, and opened again from the positions that the sink has.
+// begins. Other shards do not notice: among others, a shard holds no more than
+// half of the window. A lane that fails ends the session before anybody else uses
+// it: everything is closed, and opened again from the positions that the sink has.
 // Both wait between tries, longer each time, and say so in the State.
 package engine
