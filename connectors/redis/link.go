@@ -50,6 +50,8 @@ func (l *link) dial(ctx context.Context, c *client) (*conn, error) {
 	defer l.mu.Unlock()
 	l.hangUp = nil
 	switch {
+	case err != nil && l.closed:
+		return nil, errClosed
 	case err != nil:
 		return nil, err
 	case l.closed:

@@ -121,11 +121,11 @@ func TestListInOrder(t *testing.T) {
 		if n := l.length(); n != 270 {
 			t.Errorf("%d items are left of 270", n)
 		}
-		got, end := take(t, r, 270, large)
+		got, _ = take(t, r, 270, large)
 		wantValues(t, got, numbers(230, 500))
 		nothing(t, r)
 		l.push(numbers(500, 510)...)
-		got, end = take(t, r, 10, large)
+		got, end := take(t, r, 10, large)
 		wantValues(t, got, numbers(500, 510))
 		must(t, r.Settle(t.Context(), end))
 		must(t, r.Settle(t.Context(), end)) // again
