@@ -33,7 +33,7 @@ func (c Connection) newClient(log *slog.Logger) (*client, error) {
 		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of the Redis source is not a Redis URL",
 			Do: "write redis://[user:password@]host:port/db"}
 	}
-	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries = 2, true, 4, -1
+	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries, o.DialerRetries = 2, true, 4, -1, 1
 	o.ContextTimeoutEnabled = true
 	if err := c.TLS.apply(o); err != nil {
 		return nil, err

@@ -92,7 +92,9 @@ func (s *scheduledReader) Wait(ctx context.Context) error {
 		timer := time.NewTimer(time.Until(s.begins))
 		select {
 		case <-timer.C:
-		case <-s.closed: // Tail says so
+		case <-s.closed:
+			timer.Stop()
+			return errClosed
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
