@@ -49,7 +49,8 @@ type Reader interface {
 	// Read fills b with records up to the limit (a single record may be larger
 	// than limit.Bytes) and sets b.After, b.Read and b.Bytes. It follows a Wait
 	// that returned nil, and does not wait for more than the server's answer. It
-	// may find nothing after all. Errors as in Wait; b is then to be thrown away.
+	// may find nothing after all. Errors as in Wait; b is then to be thrown away,
+	// and the next Read gives what it would have held.
 	Read(ctx context.Context, b *Batch, limit Limit) error
 	// Rewind makes Read continue after p, which is not before the last settled
 	// position and not after what was read. It follows or precedes a Wait or Read
@@ -89,10 +90,11 @@ type Transform interface {
 type Ordered interface {
 	Transform
 	// Settled tells that a batch to which it was applied is committed, with the
-	// fate each record met in the end.
+	// fate each record met in the end. It may be called beside Apply.
 	Settled(b *Batch)
 	// GivenUp tells that every batch of the shard that is not settled was given
-	// up, and comes again.
+	// up, and comes again. It is called when a session ends too, also where
+	// nothing is left.
 	GivenUp(shard string)
 }
 
@@ -133,7 +135,8 @@ type Lane interface {
 	// outcome is unknown.
 	Commit(ctx context.Context, positions map[string]Position) error
 	// Close gives up what is not committed. It may be called while a Commit is
-	// blocked, which then returns an error, and more than once.
+	// blocked, which then returns an error, and more than once. Write and Commit
+	// return an error after it.
 	Close(ctx context.Context) error
 }
 
