@@ -82,6 +82,7 @@ type listReader struct {
 	left   int64             // items of the reply that are not read yet
 	anchor bool              // the first (lpush: the last) item of the reply was read before
 	pause  time.Duration     // before the next look at a list that has nothing new
+	full   time.Time         // when the server was last out of memory
 
 	turn        sync.Mutex // one reads or trims at a time; guards what follows
 	incarnation string     // the companion's
@@ -131,7 +132,7 @@ func (r *listReader) lookOrBlock(ctx context.Context) error {
 	}
 	defer stop()
 	err = r.look(c)
-	if errors.Is(err, errTrimmedMeanwhile) {
+	if errors.Is(err, errTrimmedMeanwhile) || r.fullNow(err) {
 		r.reset()
 		r.pause = 0
 		return nil
@@ -196,105 +197,7 @@ func (r *listReader) refuses(answer replyError) bool {
 		r.source.client.absent("BLMOVE (Redis 6.2)", "an empty list is looked at every "+maxPause.String())
 		return true
 	}
-	return strings.HasPrefix(string(answer), "OOM ")
-}
-
-// look asks for the items after the cursor, with the companion, in one MULTI,
-// and reads the reply up to the first item.
-func (r *listReader) look(c *conn) error {
-	r.turn.Lock()
-	defer r.turn.Unlock()
-	if r.broken != nil {
-		return r.broken
-	}
-	offset := int64(r.cursor.Offset.Minor - r.base) //nolint:gosec // both count items
-	r.anchor = offset > 0
-	r.ask(c, offset)
-	if err := c.flush(answerPatience); err != nil {
-		return err
-	}
-	for range 3 { // OK, QUEUED, QUEUED
-		if _, err := c.expect('+'); err != nil {
-			return err
-		}
-	}
-	if n, err := c.array(); err != nil || n != 2 {
-		return errors.Join(errNotRESP, err)
-	}
-	if err := r.checkCompanion(c); err != nil {
-		return err
-	}
-	n, err := c.array()
-	if err != nil {
-		return err
-	}
-	return r.arrived(c, n)
-}
-
-// ask sends the MULTI. The item before the first is asked for too, where there
-// is one: it must still be the one that was read last.
-func (r *listReader) ask(c *conn, offset int64) {
-	from, to := offset, offset+int64(r.count)-1
-	if r.anchor {
-		from--
-	}
-	c.command("MULTI")
-	c.command("HMGET", r.companion, "incarnation", "position")
-	if r.lpush {
-		c.command("LRANGE", r.key, strconv.FormatInt(-to-1, 10), strconv.FormatInt(-from-1, 10))
-	} else {
-		c.command("LRANGE", r.key, strconv.FormatInt(from, 10), strconv.FormatInt(to, 10))
-	}
-	c.command("EXEC")
-}
-
-// checkCompanion reads the companion's part of the reply: somebody who trims or
-// deletes beside this reader shows there.
-func (r *listReader) checkCompanion(c *conn) error {
-	if n, err := c.array(); err != nil || n != 2 {
-		return errors.Join(errNotRESP, err)
-	}
-	incarnation, err := c.text()
-	if err != nil {
-		return err
-	}
-	position, err := c.text()
-	if err != nil {
-		return err
-	}
-	before := r.base
-	if err := r.seen(incarnation, position, r.cursor.Offset.Minor); err != nil {
-		return err
-	}
-	if r.base != before {
-		return errTrimmedMeanwhile
-	}
-	return nil
-}
-
-// arrived decides what to do with a reply of n items.
-func (r *listReader) arrived(c *conn, n int64) error {
-	switch {
-	case n < 0:
-		return errNotRESP
-	case r.anchor && n == 0:
-		return r.gap("items that were read, and not removed, are gone: another client pops or trims", r.cursor.Offset.Minor)
-	case r.anchor && n == 1, n == 0:
-		r.pause = min(max(2*r.pause, firstPause), maxPause)
-		if n == 0 {
-			return nil
-		}
-		return r.checkAnchor(c)
-	}
-	if r.anchor && !r.lpush {
-		if err := r.checkAnchor(c); err != nil {
-			return err
-		}
-		r.anchor = false
-		n--
-	}
-	r.left = n
-	return nil
+	return isOutOfMemory(answer)
 }
 
 // Rewind forgets what was read after p. A position of an incarnation that has
