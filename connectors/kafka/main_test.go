@@ -46,6 +46,10 @@ func (k *kafkaTest) create(topic string, partitions int32, configs map[string]*s
 	made, err := k.admin.CreateTopic(k.Context(), partitions, 1, configs, topic)
 	must(k, err)
 	must(k, made.Err)
+	pipelinetest.Eventually(k, 10*time.Second, "the broker shows topic "+topic, func() bool {
+		found, err := k.admin.ListTopics(k.Context(), topic)
+		return err == nil && found[topic].Err == nil && len(found[topic].Partitions) == int(partitions)
+	})
 }
 
 // sink gives a sink of the pipeline, as one process has it.
