@@ -72,6 +72,14 @@ func (l *link) usable() error {
 	return nil
 }
 
+// spent tells whether the connection was interrupted, if only after the last
+// exchange had ended.
+func (l *link) spent() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn != nil && l.conn.net.interrupted.Load()
+}
+
 // drop closes the connection; get dials again.
 func (l *link) drop() {
 	l.mu.Lock()

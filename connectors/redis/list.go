@@ -106,6 +106,9 @@ func (r *listReader) Start() pipeline.Position { return r.start }
 // no item); else it looks again, less and less often, or when something was
 // trimmed.
 func (r *listReader) Wait(ctx context.Context) error {
+	if r.live.spent() {
+		r.reset()
+	}
 	for r.left == 0 {
 		doubt := r.doubt
 		if err := r.lookOrBlock(ctx); err != nil {

@@ -87,6 +87,9 @@ func (r *streamReader) Start() pipeline.Position { return r.start }
 // Wait sends a request, where none is under way, and blocks until its reply
 // holds entries.
 func (r *streamReader) Wait(ctx context.Context) error {
+	if r.live.spent() {
+		r.reset()
+	}
 	for r.left == 0 && !r.skip {
 		if r.asked == 0 && time.Since(r.checked) > lookForGaps {
 			if err := r.lookForGap(ctx, false); err != nil {
