@@ -1,7 +1,8 @@
 package pipeline
 
 // Expression is a setting that holds a CEL expression over key, value, headers,
-// topic, time and origin. Package config checks it; package expr compiles it.
+// topic, time and origin. Package config checks it; package
+// transforms/expr compiles it.
 type Expression string
 
 // Secret is a setting that is masked wherever it is shown. URLs are Secrets too:

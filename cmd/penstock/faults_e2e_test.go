@@ -3,8 +3,10 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +38,19 @@ func TestServerMissingWhenDraining(t *testing.T) {
 				t.Errorf("waited %v with --patience 2s", took)
 			}
 			wantIn(t, c.Log(), "degraded", "2s (--patience)", nobody)
+			wantJSONLines(t, c.Log())
 		})
+	}
+}
+
+// wantJSONLines holds that programs can read the log: no library writes there
+// beside the logger.
+func wantJSONLines(t *testing.T, log string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("the log holds a line that is not JSON: %s", line)
+		}
 	}
 }
 
@@ -63,6 +77,7 @@ func TestRedisComesLaterAndIsKilled(t *testing.T) {
 			j.emptied(soon)
 			wantIn(t, c.Log(), r.Addr(), "going on")
 			stopped(t, c)
+			wantJSONLines(t, c.Log())
 			j.check(shop)
 		})
 	}

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -94,7 +93,8 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 	l := &Lane{sink: s, id: id, client: client, limits: limits, now: s.clock}
 	positions, err := l.open(ctx)
 	if err != nil {
-		return nil, nil, errors.Join(s.opening(err), l.Close(ctx))
+		l.Close(ctx) //nolint:errcheck // it is always nil
+		return nil, nil, s.opening(err)
 	}
 	return l, positions, nil
 }
@@ -164,8 +164,8 @@ func (l *Lane) claim(ctx context.Context) error {
 }
 
 // checkRival returns Fenced where another instance has claimed the lane since
-// this one did. A producer can be fenced by a rival that has not claimed yet,
-// or by nobody: Kafka forgets a silent producer. So it looks twice.
+// this one did. A producer can be fenced by a rival that has not claimed yet, or
+// by nobody: Kafka forgets a silent producer. After such an error it looks twice.
 func (l *Lane) checkRival(ctx context.Context) error {
 	l.sink.mu.Lock()
 	own, owned := l.sink.claims[l.id.Lane]

@@ -32,32 +32,40 @@ type Arrivals struct {
 // Took is the time from the first record to the last.
 func (a Arrivals) Took() time.Duration { return a.Last.Sub(a.First) }
 
+// sightings makes Arrivals of offsets that are looked at again and again.
+type sightings struct {
+	Arrivals
+	before offsets
+}
+
+func (s *sightings) see(now offsets, at time.Time) {
+	if s.First.IsZero() && now.high > 0 {
+		s.First = at
+	}
+	if now.stable != s.before.stable {
+		s.Last = at
+	}
+	s.before = now
+}
+
 // WatchArrivals polls an empty topic's offsets until done is closed and, since
 // the broker makes a transaction readable a little after it has confirmed the
 // commit, until everything can be read, but not longer than readableLimit.
 func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int32, done <-chan struct{}) (Arrivals, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	var seen Arrivals
-	var before offsets
+	var seen sightings
 	var giveUp <-chan time.Time
 	for {
 		now, err := k.offsets(ctx, topic, partitions)
 		if kerr.IsRetriable(err) {
-			now = before // a leader that is away for a moment is no news
+			now = seen.before // a leader that is away for a moment is no news
 		} else if err != nil {
-			return seen, err
+			return seen.Arrivals, err
 		}
-		at := time.Now()
-		if seen.First.IsZero() && now.high > 0 {
-			seen.First = at
-		}
-		if now.stable != before.stable {
-			seen.Last = at
-		}
-		before = now
+		seen.see(now, time.Now())
 		if giveUp != nil && err == nil && now.stable == now.high {
-			return seen, nil
+			return seen.Arrivals, nil
 		}
 		select {
 		case <-tick.C:
@@ -65,9 +73,9 @@ func (k *Kafka) WatchArrivals(ctx context.Context, topic string, partitions int3
 			done, giveUp = nil, time.After(readableLimit)
 		case <-giveUp:
 			seen.Last = time.Time{}
-			return seen, nil
+			return seen.Arrivals, nil
 		case <-ctx.Done():
-			return seen, ctx.Err()
+			return seen.Arrivals, ctx.Err()
 		}
 	}
 }
