@@ -89,6 +89,14 @@ func validateKeys(keys []string) []pipeline.Problem {
 	return found
 }
 
+// Close closes the connections. It may be called more than once.
+func (c *client) Close() error {
+	if err := c.Client.Close(); !errors.Is(err, redis.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // isPattern tells whether a key matches many.
 func isPattern(key string) bool { return strings.ContainsAny(key, "*?[") }
 

@@ -44,7 +44,7 @@ func (s *StreamSource) Shards(ctx context.Context) ([]string, error) {
 // Close closes the connections that the shards share.
 func (s *StreamSource) Close() error { return s.client.Close() }
 
-// Open opens one stream; see streamOpening for what it checks.
+// Open opens one stream; see streamReader.open for what it checks.
 func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
 	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
 		return nil, err

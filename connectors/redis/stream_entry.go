@@ -48,7 +48,7 @@ func (r *streamReader) entry(c *conn, b *pipeline.Batch) (pipeline.Offset, error
 func (r *streamReader) payload(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
 	found := false
 	for range fields / 2 {
-		name, err := bulkInto(c, b)
+		header, isValue, err := r.fieldName(c, b)
 		if err != nil {
 			return err
 		}
@@ -56,18 +56,40 @@ func (r *streamReader) payload(c *conn, b *pipeline.Batch, record *pipeline.Reco
 		if err != nil {
 			return err
 		}
-		if !found && string(name) == r.source.settings.ValueField {
+		if isValue && !found {
 			found = true
 			record.Value = pipeline.RawValue(value)
 			continue
 		}
-		record.Headers = append(record.Headers, pipeline.Header{Key: string(name), Value: value})
+		record.Headers = append(record.Headers, pipeline.Header{Key: header, Value: value})
 	}
 	if !found {
 		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry has no field %q", r.source.settings.ValueField),
 			Do: "check value_field in the source"})
 	}
 	return nil
+}
+
+// fieldName reads the name of a field. The one of the value, which comes with
+// every entry, is compared where it lies.
+func (r *streamReader) fieldName(c *conn, b *pipeline.Batch) (name string, isValue bool, err error) {
+	want := r.source.settings.ValueField
+	n, err := c.expect('$')
+	switch {
+	case err != nil:
+		return "", false, err
+	case n < 0:
+		return "", false, errNotRESP
+	case n == int64(len(want)) && n < maxLine:
+		raw, err := c.glimpse(n)
+		if err != nil || string(raw) == want {
+			return want, err == nil, err
+		}
+		b.Bytes += int(n)
+		return string(raw), false, nil
+	}
+	text, err := bulkOf(c, b, n)
+	return string(text), string(text) == want, err
 }
 
 // object makes the value of all fields.
@@ -108,6 +130,11 @@ func bulkInto(c *conn, b *pipeline.Batch) ([]byte, error) {
 	if n < 0 {
 		return nil, errNotRESP
 	}
+	return bulkOf(c, b, n)
+}
+
+// bulkOf is bulkInto after the head was read.
+func bulkOf(c *conn, b *pipeline.Batch, n int64) ([]byte, error) {
 	b.Bytes += int(n)
 	if n > announced { // the arena would take what is only announced
 		return c.bulk(nil, n)

@@ -119,11 +119,12 @@ func (r *streamReader) resume(g glance, from pipeline.Position) (pipeline.Positi
 	if why := g.differs(from); why != "" {
 		return r.another(g, from, why)
 	}
-	lost := r.lost(g, from)
-	if lost == 0 {
-		return from, nil
+	if lost := r.lost(g, from); lost > 0 {
+		if err := r.gap(&from, g, lost); err != nil {
+			return from, err
+		}
 	}
-	return from, r.gap(&from, g, lost)
+	return from, nil
 }
 
 // differs tells why the stream cannot be the one that was read up to p; "": it

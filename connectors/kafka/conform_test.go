@@ -1,0 +1,25 @@
+//go:build unix
+
+package kafka
+
+import (
+	"testing"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+)
+
+func TestSinkConforms(t *testing.T) {
+	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Positions: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
+		k := on(t, pipelinetest.Embedded(t).KafkaAddr) // of its own: the suite chooses the pipelines' names
+		topic := k.topic + "_in_order"
+		k.create(topic, 1, nil)
+		return k.sink(func(s *SinkSettings) { s.Topic = topic }), func(*testing.T) []string {
+			var values []string
+			for _, r := range k.committed(topic) {
+				values = append(values, string(r.Value))
+			}
+			return values
+		}
+	}})
+}
