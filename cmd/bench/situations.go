@@ -45,31 +45,44 @@ func (b *bench) start(w work, more ...string) (*measure.Process, error) {
 	return measure.Start(b.penstock.binary, append([]string{"run", file}, more...)...)
 }
 
-// latency is that of a pipeline with defaults, from the push to a consumer.
+// latency is that of a pipeline with defaults, from the push to a consumer:
+// quantiles of each run, and the medians of those.
 func latency(shape measure.Shape) func(*bench, context.Context, *report.Report) error {
-	return func(b *bench, ctx context.Context, found *report.Report) (err error) {
-		w, err := b.newWork(ctx, "latency", shape, 0)
-		if err != nil {
-			return err
+	return func(b *bench, ctx context.Context, found *report.Report) error {
+		all := report.Latency{From: string(shape), Rate: latencyRate, Runs: b.options.runs}
+		var p50, p99 []float64
+		for range b.options.runs {
+			times, err := b.latencies(ctx, shape)
+			if err != nil {
+				return err
+			}
+			p50, p99 = append(p50, report.Quantile(times, 0.5)), append(p99, report.Quantile(times, 0.99))
+			all.N += len(times)
+			all.Max = max(all.Max, report.Quantile(times, 1))
 		}
-		defer func() { err = errors.Join(err, b.discard(ctx, w)) }()
-		process, err := b.start(w)
-		if err != nil {
-			return err
-		}
-		times, err := measure.LatencyTest{
-			Shape: shape, Key: w.key, Brokers: []string{b.kafka.Addr()}, Topic: w.topic, Users: defaultUsers, Seed: seed,
-			Rate: latencyRate, For: b.sizes.latency, Skip: latencySkip,
-		}.Run(ctx, b.client)
-		if _, stopErr := process.Stop(ctx); stopErr != nil || err != nil {
-			return errors.Join(err, stopErr)
-		}
-		found.Latency = append(found.Latency, report.Latency{
-			From: string(shape), Rate: latencyRate, N: len(times), P50: report.Quantile(times, 0.5),
-			P99: report.Quantile(times, 0.99), Max: report.Quantile(times, 1),
-		})
+		all.P50, all.P99 = report.Quantile(p50, 0.5), report.Quantile(p99, 0.5)
+		found.Latency = append(found.Latency, all)
 		return nil
 	}
+}
+
+// latencies gives the milliseconds of each event of one run.
+func (b *bench) latencies(ctx context.Context, shape measure.Shape) (times []float64, err error) {
+	w, err := b.newWork(ctx, "latency", shape, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.discard(ctx, w)) }()
+	process, err := b.start(w)
+	if err != nil {
+		return nil, err
+	}
+	times, err = measure.LatencyTest{
+		Shape: shape, Key: w.key, Brokers: []string{b.kafka.Addr()}, Topic: w.topic, Users: defaultUsers, Seed: seed,
+		Rate: latencyRate, For: b.sizes.latency, Skip: latencySkip,
+	}.Run(ctx, b.client)
+	_, stopErr := process.Stop(ctx)
+	return times, errors.Join(err, stopErr)
 }
 
 // memoryAtSpeed is the memory while many events wait and are moved.

@@ -14,6 +14,8 @@ const (
 	// takes about as long as the markers, and a timer of less than a millisecond
 	// lasts one.
 	glances = 4
+	// pause is between those that follow.
+	pause = time.Millisecond
 	// markersPatience is after how long the next transaction begins anyway.
 	markersPatience = 100 * time.Millisecond
 )
@@ -37,7 +39,7 @@ func (l *Lane) watchMarkers(over chan struct{}) {
 		} else if state != "PrepareCommit" && state != "PrepareAbort" {
 			return
 		}
-		if asked >= glances && !wait(ctx, time.Millisecond<<(asked-glances)) {
+		if asked >= glances && !wait(ctx, pause) {
 			return
 		}
 	}

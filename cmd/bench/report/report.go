@@ -86,11 +86,13 @@ func (v Verdict) String() string {
 	return s
 }
 
-// Latency is the time from XADD or RPUSH to a read_committed consumer.
+// Latency is the time from XADD or RPUSH to a read_committed consumer: medians
+// of the quantiles of several runs, and the maximum of all.
 type Latency struct {
 	From string  `json:"from"`
 	Rate int     `json:"rate"` // events a second
-	N    int     `json:"n"`    // events counted
+	Runs int     `json:"runs"`
+	N    int     `json:"n"` // events counted, of all runs
 	P50  float64 `json:"p50_ms"`
 	P99  float64 `json:"p99_ms"`
 	Max  float64 `json:"max_ms"`

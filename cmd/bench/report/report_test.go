@@ -44,7 +44,7 @@ func sample() *Report {
 			{Name: "list-step", Title: "loop by hand, step by step", From: "list", Promise: "exactly once", Runs: runs(1.7, 50<<20, 2)},
 			{Name: "list-article", Title: "the article's script in Python", From: "list", Promise: "at least once"},
 		},
-		Latency: []Latency{{From: "stream", Rate: 2000, N: 36000, P50: 1.9, P99: 12.4, Max: 31}},
+		Latency: []Latency{{From: "stream", Rate: 2000, Runs: 3, N: 36000, P50: 1.9, P99: 12.4, Max: 31}},
 		Memory:  []Memory{{From: "stream", Situation: "full speed, 1000000 waiting", PeakRSS: 61 << 20, MeanRSS: 50 << 20}},
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},

@@ -63,8 +63,8 @@ func (r *Report) writeOthers(out *bytes.Buffer) {
 	}
 	fmt.Fprintln(out, "\nPenstock")
 	for _, l := range r.Latency {
-		fmt.Fprintf(out, "  latency, %s at %d/s to a read_committed consumer: p50 %.1f ms, p99 %.1f ms, max %.0f ms (%d events)\n",
-			l.From, l.Rate, l.P50, l.P99, l.Max, l.N)
+		fmt.Fprintf(out, "  latency, %s at %d/s to a read_committed consumer: p50 %.1f ms, p99 %.1f ms, max %.0f ms (%d events in %d runs)\n",
+			l.From, l.Rate, l.P50, l.P99, l.Max, l.N, l.Runs)
 	}
 	for _, m := range r.Memory {
 		fmt.Fprintf(out, "  memory, %s, %s: peak %s, mean %s (%s)\n", m.From, m.Situation,
