@@ -63,7 +63,7 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 		o.Heap = "1g"
 	}
 	classes := filepath.Join(o.Libs, "*")
-	k.proc.argv = []string{java, "-Xmx" + o.Heap, "-cp", classes, "kafka.Kafka", "server.properties"}
+	k.proc.argv = []string{java, "-Xms" + o.Heap, "-Xmx" + o.Heap, "-cp", classes, "kafka.Kafka", "server.properties"}
 	if err = k.format(ctx, java, classes, port, o.Properties); err == nil {
 		err = k.proc.start(ctx, k.ready)
 	}
