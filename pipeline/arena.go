@@ -45,6 +45,15 @@ func (a *Arena) next(n int) []byte {
 	return a.chunks[a.used-1]
 }
 
+// Size is how many bytes were handed out since the last Reset.
+func (a *Arena) Size() int {
+	n := 0
+	for _, chunk := range a.chunks[:a.used] {
+		n += len(chunk)
+	}
+	return n
+}
+
 // Reset takes back everything handed out, and lets go of memory beyond 1 MiB.
 func (a *Arena) Reset() {
 	kept, size := a.chunks[:0], 0

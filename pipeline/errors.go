@@ -30,6 +30,10 @@ func (c Class) String() string {
 	return [...]string{"retryable", "unreachable", "permanent", "gap", "fenced"}[c]
 }
 
+// ErrEnd is what a Reader's Wait says at the end of a shard to which nothing will
+// be added any more. It is not io.EOF, which a lost connection can be as well.
+var ErrEnd = errors.New("the shard has ended")
+
 // Error is an error with a class, for people: What happened (and where), and
 // what to Do about it. Payloads and secrets never stand in it.
 type Error struct {

@@ -43,7 +43,7 @@ type Reader interface {
 	// before it reads, where it differs from OpenRequest.From.
 	Start() Position
 	// Wait returns when there is something to read. It holds no record in
-	// memory. io.EOF: the shard has ended. Retryable and Unreachable errors
+	// memory. ErrEnd: the shard has ended. Retryable and Unreachable errors
 	// leave the reader usable: the engine waits, and calls Wait again.
 	Wait(ctx context.Context) error
 	// Read fills b with records up to the limit (a single record may be larger

@@ -25,7 +25,7 @@ type FileSourceSettings struct {
 func (s FileSourceSettings) Validate() []pipeline.Problem { return checkLineLimit(s.MaxLine) }
 
 // FileSource is a source of the lines of one file, which is its one shard, by
-// the path. It reads to the end and then says io.EOF; the last line counts
+// the path. It reads to the end and then says pipeline.ErrEnd; the last line counts
 // without a newline too, so the file is best complete, or written whole lines
 // at a time. A later run continues where the committed position is.
 //
@@ -181,7 +181,7 @@ func (r *fileReader) Wait(ctx context.Context) error {
 		return err
 	}
 	if r.offset.Load() == size {
-		return io.EOF
+		return pipeline.ErrEnd
 	}
 	return nil
 }

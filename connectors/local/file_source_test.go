@@ -2,7 +2,6 @@ package local
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,7 +167,7 @@ func TestFilePositionThatCannotBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	class(t, r.Settle(t.Context(), b.After), pipeline.Retryable)
-	if err := r.Wait(t.Context()); !errors.Is(err, io.EOF) {
+	if err := r.Wait(t.Context()); !errors.Is(err, pipeline.ErrEnd) {
 		t.Errorf("after that Wait gives %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -148,7 +147,7 @@ func (r *generateReader) Wait(ctx context.Context) error {
 			return nil
 		}
 		if events := r.source.settings.Events; events > 0 && next >= events {
-			return io.EOF
+			return pipeline.ErrEnd
 		}
 		// A moment later than due, against rounding.
 		timer := time.NewTimer(r.due(next, now).Sub(now) + time.Microsecond)

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,7 +82,7 @@ func TestGenerateKeysEventsByUser(t *testing.T) {
 			t.Errorf("event %d has key %s, want %s", i, got, want)
 		}
 	}
-	if err := r.Wait(t.Context()); !errors.Is(err, io.EOF) {
+	if err := r.Wait(t.Context()); !errors.Is(err, pipeline.ErrEnd) {
 		t.Errorf("after the last: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -70,12 +69,12 @@ var (
 	small = pipeline.Limit{Records: 3, Bytes: 400}
 )
 
-// readAll reads to io.EOF and gives the values, and the position after each batch.
+// readAll reads to the end and gives the values, and the position after each batch.
 func readAll(t *testing.T, r pipeline.Reader, limit pipeline.Limit) (values []string, after []pipeline.Position) {
 	t.Helper()
 	for {
 		b, err := read(t, r, limit)
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, pipeline.ErrEnd) {
 			return values, after
 		}
 		if err != nil {

@@ -139,7 +139,7 @@ func TestSourceSaysNoMoreAfterClose(t *testing.T) {
 			"Wait": r.Wait(t.Context()), "Read": r.Read(t.Context(), &pipeline.Batch{}, large), "Rewind": r.Rewind(r.Start()),
 			"Settle": r.Settle(t.Context(), r.Start()), "Tail": tailErr, "Lag": lagErr,
 		} {
-			if err == nil || errors.Is(err, io.EOF) {
+			if err == nil || errors.Is(err, pipeline.ErrEnd) {
 				t.Errorf("%s after Close: %v", name, err)
 			}
 		}

@@ -48,7 +48,7 @@ type Stdin struct {
 	mu    sync.Mutex
 	lines []line // not settled
 	base  uint64 // lines settled: the number of lines[0], from 0
-	ended error  // io.EOF, or why there are no more lines
+	ended error  // pipeline.ErrEnd, or why there are no more lines
 }
 
 // chunk is what the pump hands over: lines, or the end.
@@ -153,7 +153,7 @@ func readChunk(scanner *lineScanner) (c chunk) {
 	for size := 0; size < readAhead && (len(c.lines) == 0 || scanner.buffered()); {
 		found, err := scanner.peek()
 		if errors.Is(err, io.EOF) {
-			c.err = io.EOF
+			c.err = pipeline.ErrEnd
 			return c
 		}
 		if err != nil {
@@ -288,7 +288,7 @@ func (r *stdinReader) Settle(ctx context.Context, p pipeline.Position) error {
 
 // Tail is the last line. Until the input has ended nobody knows which that is:
 // the position is then one that no line reaches, and the shard is drained when
-// Wait says io.EOF.
+// Wait says pipeline.ErrEnd.
 func (r *stdinReader) Tail(ctx context.Context) (pipeline.Position, error) {
 	if err := r.err(ctx); err != nil {
 		return pipeline.Position{}, err

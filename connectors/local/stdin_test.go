@@ -40,7 +40,7 @@ func TestStdinGivesLinesAsTheyCome(t *testing.T) {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Wait(t.Context()); !errors.Is(err, io.EOF) {
+	if err := r.Wait(t.Context()); !errors.Is(err, pipeline.ErrEnd) {
 		t.Errorf("at the end: %v", err)
 	}
 }

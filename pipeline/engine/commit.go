@@ -97,11 +97,7 @@ func (s *session) inTurn(use func() error) error {
 // guard turns a panic of the sink, or of a transform that is told what was
 // settled, into an error.
 func (s *session) guard(use func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.engine.panicked("the sink", sessionTrouble, p)
-		}
-	}()
+	defer s.engine.recovered("the sink", &err, sessionTrouble)
 	return use()
 }
 

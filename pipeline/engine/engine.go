@@ -73,7 +73,9 @@ type Engine struct {
 
 // New makes an engine. It starts nothing; Run does.
 func New(cfg Config) *Engine {
-	return &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}}
+	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}}
+	e.cfg.Source = guardedSource{cfg.Source, e}
+	return e
 }
 
 // Stats gives the counters. They are valid before, during and after Run.

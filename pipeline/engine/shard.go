@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -54,7 +53,7 @@ func (sh *shard) run() {
 		switch {
 		case sh.session.reading.Err() != nil:
 			return
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, pipeline.ErrEnd):
 			sh.session.ended.Add(1)
 			wake(sh.session.end)
 			return
@@ -115,7 +114,7 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		}
 		switch {
 		case err == nil:
-		case ctx.Err() != nil || errors.Is(err, io.EOF) || final(err):
+		case ctx.Err() != nil || errors.Is(err, pipeline.ErrEnd) || isPanic(err) || final(err):
 			return err
 		default:
 			s.engine.state.trouble(shardTrouble+sh.name, err)

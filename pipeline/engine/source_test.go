@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -33,7 +32,7 @@ type tapes struct {
 // tape is one shard.
 type tape struct {
 	records []string
-	sealed  bool          // io.EOF follows the last record
+	sealed  bool          // ErrEnd follows the last record
 	news    chan struct{} // closed when there is more
 	read    uint64
 	settled uint64
@@ -184,6 +183,12 @@ func (r *tapeReader) enter(hook func(string) error) (leave func(), err error) {
 		return r.one.Unlock, errClosed
 	}
 	if hook != nil {
+		defer func() {
+			if p := recover(); p != nil {
+				r.one.Unlock()
+				panic(p)
+			}
+		}()
 		err = hook(r.shard)
 	}
 	return r.one.Unlock, err
@@ -214,7 +219,7 @@ func (r *tapeReader) Wait(ctx context.Context) error {
 		case r.next < there:
 			return nil
 		case sealed:
-			return io.EOF
+			return pipeline.ErrEnd
 		}
 		select {
 		case <-news:

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -46,24 +45,11 @@ func (e *Engine) orderedPlaces() int {
 func (s *session) failedBatch(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) (out []*message.Message, err error) {
 		c := carriedIn(msg)
-		defer func() {
-			if p := recover(); p != nil {
-				c.err = s.engine.panicked("a transform, on shard "+c.batch.Shard, batchTrouble+c.batch.Shard, p)
-			}
-			out, err = message.Messages{msg}, nil
-		}()
+		defer func() { out, err = message.Messages{msg}, nil }()
+		defer s.engine.recovered("a transform, on shard "+c.batch.Shard, &c.err, batchTrouble+c.batch.Shard)
 		_, c.err = next(msg)
 		return nil, nil
 	}
-}
-
-// panicked makes an error of a panic. The stack is logged once as long as the
-// trouble lasts. What a panic says may hold a payload.
-func (e *Engine) panicked(who, trouble string, p any) error {
-	if !e.state.has(trouble) {
-		e.cfg.Log.Error(who+" panicked", "stack", string(debug.Stack()))
-	}
-	return &pipeline.Error{Class: pipeline.Retryable, What: fmt.Sprintf("%s panicked (%T)", who, p), Do: "the log has the stack; please report it"}
 }
 
 // stage applies one transform and decides about the records it refused.
@@ -127,6 +113,7 @@ func (s *session) sinkCheck(next message.HandlerFunc) message.HandlerFunc {
 		if err := decide(c.batch, name, s.engine.cfg.OnSinkError); err != nil {
 			return nil, err
 		}
+		s.window.fit(c)
 		return next(msg)
 	}
 }

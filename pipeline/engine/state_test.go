@@ -48,6 +48,30 @@ func TestTroubles(t *testing.T) {
 				return nil
 			})}}
 		}, "a transform, on shard a panicked (*errors.errorString); the log has the stack; please report it"},
+		{"a panic of the source", func(r *rig, fails func() error) {
+			r.source.read = func(string) error {
+				if err := fails(); err != nil {
+					panic(err)
+				}
+				return nil
+			}
+		}, "the source, on shard a panicked (*errors.errorString); the log has the stack; please report it"},
+		{"a panic of the source, opening", func(r *rig, fails func() error) {
+			r.source.open = func(string) error {
+				if err := fails(); err != nil {
+					panic(err)
+				}
+				return nil
+			}
+		}, "shard a: the source panicked (*errors.errorString); the log has the stack; please report it"},
+		{"a panic of the source, settling", func(r *rig, fails func() error) {
+			r.source.settle = func(context.Context, string) error {
+				if err := fails(); err != nil {
+					panic(err)
+				}
+				return nil
+			}
+		}, "the source, on shard a panicked (*errors.errorString); the log has the stack; please report it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {

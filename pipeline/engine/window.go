@@ -68,10 +68,12 @@ func (w *window) batch() *pipeline.Batch {
 	return b
 }
 
-// fit makes what a batch has reserved what it holds.
+// fit makes what a batch has reserved what it holds. A batch that has grown on its
+// way is let through; nothing more is read until there is room again.
 func (w *window) fit(c *carried) {
-	more := c.batch.Bytes - c.reserved
-	c.reserved = c.batch.Bytes
+	size := max(c.batch.Bytes, c.batch.Arena.Size())
+	more := size - c.reserved
+	c.reserved = size
 	c.share.change(0, more)
 	w.all.change(0, more)
 }

@@ -95,3 +95,36 @@ func TestFullWindowStopsReading(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatTransformsMakeCountsToo: the window is 10,000 bytes; ten records become
+// 4,000, so that reading stops at three batches.
+func TestWhatTransformsMakeCountsToo(t *testing.T) {
+	bubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.sink.positions["a"] = at(0)
+		r.sink.commit = func(context.Context, *entry) (bool, error) {
+			<-release
+			return true, nil
+		}
+		r.cfg.Window.Batches = 64
+		r.cfg.Stages = []engine.Stage{{Name: "inflates", Transform: apply(func(_ context.Context, b *pipeline.Batch) error {
+			for rec := range b.Live {
+				rec.Key = append(b.Arena.Alloc(400), make([]byte, 400)...)
+			}
+			return nil
+		})}}
+		stop := r.start()
+		for range 20 { // one after the other: what is read has been transformed
+			r.source.fill("a", 10)
+			synctest.Wait()
+		}
+		if n := r.source.wasRead("a"); n != 30 {
+			r.Errorf("read %d records, the window takes 3 batches of 10", n)
+		}
+		close(release)
+		r.until("all moves", func() bool { return len(r.sink.got("a")) == 200 })
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+	})
+}

@@ -3,7 +3,6 @@ package pipelinetest
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"testing"
 	"time"
@@ -263,7 +262,7 @@ func (s *sourceSuite) closed() {
 		"Wait": r.Wait(ctx), "Read": r.Read(ctx, &pipeline.Batch{}, roomy), "Rewind": r.Rewind(after[0]),
 		"Settle": r.Settle(ctx, after[0]), "Tail": tail, "Lag": lag,
 	} {
-		if err == nil || errors.Is(err, io.EOF) {
+		if err == nil || errors.Is(err, pipeline.ErrEnd) {
 			s.Errorf("%s after Close: %v", name, err)
 		}
 	}
