@@ -66,6 +66,7 @@ func (s *session) openShard(name string, first bool) (*shard, error) {
 		session: s, name: name, reader: reader, share: s.window.share(s.engine.cfg.Window), out: make(chan *message.Message),
 		moved: req.From == nil || *req.From != start, written: start,
 	}
+	sh.settled.Store(&start)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shards[name] = sh
@@ -113,24 +114,6 @@ func (s *session) launch(opened []*shard) {
 	}
 }
 
-// findTails asks each shard where UntilDrained ends.
-func (s *session) findTails(opened []*shard) error {
-	if !s.engine.cfg.UntilDrained {
-		return nil
-	}
-	for _, sh := range opened {
-		tail, err := sh.reader.Tail(s.reading)
-		if err != nil {
-			return fmt.Errorf("shard %s: %w", sh.name, err)
-		}
-		if tail.Offset.Compare(sh.written.Offset) > 0 {
-			sh.tail = &tail
-			s.draining.Add(1)
-		}
-	}
-	return nil
-}
-
 // lookLoop finds new shards, keeps the lag and the patience, and ends the
 // session when every shard is at its end.
 func (s *session) lookLoop() {
@@ -160,6 +143,7 @@ func (s *session) look() {
 		s.engine.state.well(sessionTrouble)
 	}
 	s.measureLag(s.reading)
+	s.lookAtTails()
 	opened, err := s.open(false)
 	s.launch(opened)
 	switch {

@@ -31,14 +31,13 @@ type session struct {
 	router    *message.Router
 	window    *window
 
-	mu       sync.Mutex
-	shards   map[string]*shard
-	draining atomic.Int64  // shards that UntilDrained waits for
-	ended    atomic.Int64  // shards that are at their end
-	end      chan struct{} // one more shard is at its end
-	looking  sync.WaitGroup
-	readers  sync.WaitGroup
-	loops    sync.WaitGroup
+	mu      sync.Mutex
+	shards  map[string]*shard
+	ended   atomic.Int64  // shards that are at their end
+	end     chan struct{} // one more shard is at its end
+	looking sync.WaitGroup
+	readers sync.WaitGroup
+	loops   sync.WaitGroup
 
 	underWay atomic.Int64  // batches between Read and the lane
 	turn     chan struct{} // holds a token: who has it may use the lane
@@ -96,6 +95,10 @@ func (s *session) start() error {
 	}
 	e.state.opened()
 	e.at(Opened)
+	if e.drain.over() {
+		s.halt(errStopped)
+		return nil
+	}
 	if s.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: e.cfg.Shutdown}, watermill.NopLogger{}); err != nil {
 		return err
 	}
@@ -105,9 +108,6 @@ func (s *session) start() error {
 	s.loops.Go(s.commitLoop)
 	s.loops.Go(s.settleLoop)
 	s.launch(opened)
-	if e.cfg.UntilDrained && s.draining.Load() == 0 {
-		s.halt(errStopped)
-	}
 	s.looking.Go(s.lookLoop)
 	return nil
 }
