@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -170,11 +171,22 @@ func TestBrokerRefusesARecord(t *testing.T) {
 
 // What passes, or somebody has to grant, is no record's fault.
 func TestBrokerRefusesForNow(t *testing.T) {
-	for _, refusal := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.UnknownServerError, kerr.InvalidProducerEpoch} {
+	for _, test := range []struct {
+		at      kmsg.Key
+		refusal *kerr.Error
+		class   pipeline.Class
+	}{
+		{kmsg.Produce, kerr.TopicAuthorizationFailed, pipeline.Unreachable},
+		{kmsg.Produce, kerr.UnknownServerError, pipeline.Retryable},
+		{kmsg.Produce, kerr.InvalidProducerEpoch, pipeline.Retryable},
+		{kmsg.EndTxn, kerr.TransactionalIDAuthorizationFailed, pipeline.Unreachable},
+		{kmsg.EndTxn, kerr.InvalidTxnState, pipeline.Retryable},
+	} {
+		refusal := test.refusal
 		k, cluster := fake(t)
 		s := k.sink()
 		lane, _ := k.open(s, "first")
-		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: k.topic, Err: refusal})
+		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{test.at}, Err: refusal})
 		must(t, lane.Write(t.Context(), batch("list", "one")))
 		err := lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)})
 		if _, ok := errors.AsType[*pipeline.Refused](err); ok {
@@ -183,7 +195,7 @@ func TestBrokerRefusesForNow(t *testing.T) {
 		if err == nil { // franz-go tried again by itself
 			continue
 		}
-		wantError(t, err, pipeline.Retryable)
+		wantError(t, err, test.class, refusal.Message)
 		must(t, lane.Close(t.Context()))
 		lane, _ = k.open(s, "first") // the own claim is the newest: it goes on
 		must(t, lane.Write(t.Context(), batch("list", "one")))
@@ -356,7 +368,7 @@ func certificate(t *testing.T) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kafka.example"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		DNSNames: []string{"kafka.example"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	must(t, err)

@@ -106,6 +106,9 @@ func (l *Lane) end(ctx context.Context) error {
 	// no reason. Close ends it, if it must be.
 	if err := l.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
 		l.suspect(err)
+		if isDenied(err) {
+			return denied(err, "Write", l.sink.settings.Topic)
+		}
 		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
 	}
 	l.inTransaction = false
@@ -143,6 +146,9 @@ func (l *Lane) suspect(err error) {
 // refused tells whether a record, or something that passes, made a produce
 // fail.
 func (l *Lane) refused(f *failure) error {
+	if isDenied(f.err) {
+		return denied(f.err, "Write", f.topic)
+	}
 	if !isRecordsFault(f.err) {
 		l.suspect(f.err)
 		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.topic, Err: f.err}

@@ -115,7 +115,7 @@ func (l *Lane) endOffset(ctx context.Context, partition int32) (int64, error) {
 	for {
 		ends, err := kadm.NewClient(l.client).ListEndOffsets(ctx, positionsTopic)
 		if err != nil {
-			return 0, err
+			return 0, denied(err, "Read", positionsTopic)
 		}
 		end, known := ends.Lookup(positionsTopic, partition)
 		switch {
@@ -148,11 +148,8 @@ func (l *Lane) read(ctx context.Context, partition int32, visit func(*kgo.Record
 	defer client.Close()
 	for {
 		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return err
-		}
-		for _, e := range fetches.Errors() {
-			return fmt.Errorf("reading %s: %w", positionsTopic, e.Err)
+		if err := fetches.Err(); err != nil {
+			return denied(fmt.Errorf("reading %s: %w", positionsTopic, err), "Read", positionsTopic)
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
 			if done, err := visit(records.Next()); done || err != nil {
