@@ -58,6 +58,9 @@ func TestRunEndsWithASummary(t *testing.T) {
 	if got.code != 0 || got.out != "" || strings.Contains(got.errOut, "\x1b") {
 		t.Fatalf("%+v", got)
 	}
+	if want := `"msg":"pipeline starts","pipeline":"generated","route":"generate → drop","instance":"`; !strings.Contains(got.errOut, want) {
+		t.Errorf("%s is missing in %s", want, got.errOut)
+	}
 	line := ended(t, got.errOut)
 	if line["msg"] != "pipeline ended" || line["pipeline"] != "generated" || number(t, line, "read") != 5000 {
 		t.Errorf("got %v", line)

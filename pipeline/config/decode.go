@@ -142,6 +142,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f field, path string) {
 		d.want(n, f, path)
 		return
 	}
+	if d.empty(n, len(n.Content), f, path) {
+		return
+	}
 	v.Set(reflect.MakeSlice(f.typ, len(n.Content), len(n.Content)))
 	for i, child := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
@@ -153,6 +156,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f field, path string) {
 func (d *decoder) object(n *yaml.Node, v reflect.Value, f field, path string) {
 	if n.Kind != yaml.MappingNode {
 		d.want(n, f, path)
+		return
+	}
+	if d.empty(n, len(n.Content), f, path) {
 		return
 	}
 	v.Set(reflect.MakeMapWithSize(f.typ, len(n.Content)/2))

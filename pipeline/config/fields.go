@@ -17,6 +17,7 @@ type field struct {
 	def        string
 	hasDefault bool
 	required   bool
+	filled     bool // an empty text, list or map is none
 	enum       []string
 	min        string
 	example    string
@@ -85,7 +86,8 @@ func newField(sf reflect.StructField, name string) field {
 	f := field{
 		name: name, index: sf.Index, typ: sf.Type,
 		doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"), min: sf.Tag.Get("min"),
-		required:  sf.Tag.Get("required") == "true",
+		required:  sf.Tag.Get("required") != "",
+		filled:    sf.Tag.Get("required") == "true",
 		condition: sf.Tag.Get("condition") == "true",
 		path:      sf.Tag.Get("path") == "true",
 		of:        kind(sf.Tag.Get("of")),
@@ -138,7 +140,7 @@ func (s *shape) names() []string {
 // element is the field of the elements of a list or map.
 func (f field) element() field {
 	f.typ = f.typ.Elem()
-	f.required, f.hasDefault, f.example = false, false, ""
+	f.required, f.filled, f.hasDefault, f.example = false, false, false, ""
 	return f
 }
 
