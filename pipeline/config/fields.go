@@ -2,8 +2,11 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -118,6 +121,24 @@ func impliedDefault(t reflect.Type) (def string, ok bool) {
 		return "", false
 	}
 	return s.scalar.def, s.scalar.hasDefault
+}
+
+// instead describes what stands where the field is, without what may be a secret.
+func (f field) instead(n *yaml.Node) string {
+	scalar := n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null"
+	switch {
+	case scalar && f.typ == typeSecret:
+		return "a number or a word that YAML knows"
+	case scalar && holdsSecret(f.typ):
+		return "a text or a number" // which may be the secret, one level too high
+	}
+	return describe(n)
+}
+
+// holdsSecret says whether one of the fields of an object is secret.
+func holdsSecret(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct &&
+		slices.ContainsFunc(shapeOf(t).fields, func(f field) bool { return f.typ == typeSecret })
 }
 
 func (s *shape) find(name string) (field, bool) {
