@@ -256,6 +256,54 @@ func TestOutcomeOfACommitIsUnknown(t *testing.T) {
 	}
 }
 
+// What a lane has left open hides what lies behind it until it times out. The
+// next opening aborts it, and so must not wait for it before.
+func TestOpenDoesNotWaitForItsOwnTransaction(t *testing.T) {
+	k, cluster := fake(t)
+	s := k.sink(func(s *SinkSettings) { s.Transaction = 10 * time.Minute })
+	lane, _ := k.open(s, "first")
+	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.InvalidTxnState})
+	must(t, lane.Write(t.Context(), batch("list", "one")))
+	wantError(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)}), pipeline.Retryable)
+	must(t, lane.Close(t.Context()))
+	_, positions := k.open(s, "first")
+	if len(positions) != 0 {
+		t.Errorf("the positions are %v", positions)
+	}
+	k.wantCommitted(k.topic)
+}
+
+// A rival that dies while it claims has taken nothing over, and one that lives
+// has: what it claims counts when it is committed.
+func TestClaimOfARivalThatIsNotCommitted(t *testing.T) {
+	for end, class := range map[kgo.TransactionEndTry]pipeline.Class{kgo.TryAbort: pipeline.Retryable, kgo.TryCommit: pipeline.Fenced} {
+		k, cluster := fake(t)
+		s := k.sink()
+		lane, _ := k.open(s, "ours")
+		must(t, lane.Close(t.Context()))
+		rival := k.produce(stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")), storedClaim{Version: version, Instance: "theirs", Lanes: 1}),
+			kgo.TransactionalID("theirs"))
+		done := make(chan error, 1)
+		looks := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
+		go func() {
+			lane, _, err := s.Open(t.Context(), k.id("ours"))
+			if err == nil {
+				err = lane.Close(t.Context())
+			}
+			done <- err
+		}()
+		waiting, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		must(t, looks.Wait(waiting, 6)) // it looks, and looks
+		cancel()
+		must(t, rival.EndTransaction(t.Context(), end))
+		if err := <-done; class == pipeline.Fenced {
+			wantError(t, err, class, "taken over by theirs")
+		} else if err != nil {
+			t.Errorf("a rival that claimed nothing: %v", err)
+		}
+	}
+}
+
 // The broker aborts a transaction that was silent too long and gives the errors
 // of a fenced producer. Nobody else has claimed the lane: it goes on.
 func TestTransactionTimesOut(t *testing.T) {

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,19 +86,11 @@ func (l *Lane) promise(r *kgo.Record, err error) {
 // end flushes and commits. Nothing is committed unless every record was taken:
 // the client would commit what succeeded.
 func (l *Lane) end(ctx context.Context) error {
-	flush, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
-	defer cancel()
-	if err := l.client.Flush(flush); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &pipeline.Error{Class: pipeline.Unreachable,
-			What: fmt.Sprintf("Kafka took no records for %v", l.sink.settings.Transaction), Err: err}
-	}
+	err := l.flush(ctx)
 	if f := l.failed.Load(); f != nil {
 		return l.refused(f)
 	}
-	if err := l.noted(flush); err != nil {
+	if err != nil {
 		return err
 	}
 	// A commit under way is never cancelled: its outcome would be unknown for
@@ -116,6 +107,25 @@ func (l *Lane) end(ctx context.Context) error {
 	l.over = over
 	l.watching.Go(func() { l.watchMarkers(over) })
 	return nil
+}
+
+// flush waits until every record was taken or refused, for as long as Kafka
+// waits for a silent producer.
+func (l *Lane) flush(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
+	defer cancel()
+	err := l.client.Flush(limited)
+	if err == nil && l.failed.Load() == nil {
+		err = l.noted(limited)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return l.stalled(ctx)
+	}
 }
 
 // noted waits until the client has taken note of the partition of the positions,

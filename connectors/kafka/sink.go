@@ -188,7 +188,7 @@ func (l *Lane) checkRival(ctx context.Context) error {
 		if look > 0 && !wait(ctx, rivalPatience) {
 			return ctx.Err()
 		}
-		newest, err := l.newestClaim(ctx)
+		newest, err := l.newestClaim(ctx, own)
 		if err != nil {
 			return err
 		}
