@@ -43,6 +43,13 @@ func TestPatience(t *testing.T) {
 		"a shard cannot be opened":  func(r *rig) { r.source.open = away },
 		"a shard cannot be read":    func(r *rig) { r.source.wait = away },
 		"a shard cannot be cleaned": func(r *rig) { r.source.settle = func(context.Context, string) error { return unreachable("Redis") } },
+		"a shard cannot be read, and others take their time": func(r *rig) {
+			r.source.wait = away
+			r.source.lag = func(ctx context.Context) { pause(ctx, 20*time.Second) }
+			for _, shard := range []string{"b", "c", "d", "e"} {
+				r.source.fill(shard, 100)
+			}
+		},
 		"nothing can be committed, though the lane opens": func(r *rig) {
 			r.sink.positions["a"] = at(0)
 			r.sink.commit = func(ctx context.Context, _ *entry) (bool, error) {

@@ -114,8 +114,26 @@ func (s *session) launch(opened []*shard) {
 	}
 }
 
-// lookLoop finds new shards, keeps the lag and the patience, and ends the
-// session when every shard is at its end.
+// patienceLoop ends the session when the patience is over. It asks nobody who may
+// take his time.
+func (s *session) patienceLoop() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.reading.Done():
+			return
+		case <-ticker.C:
+			if err := s.engine.patienceOver(); err != nil {
+				s.fail(err)
+				return
+			}
+		}
+	}
+}
+
+// lookLoop finds new shards, keeps the lag, looks whether all is drained, and ends
+// the session when every shard is at its end.
 func (s *session) lookLoop() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -135,10 +153,6 @@ func (s *session) lookLoop() {
 }
 
 func (s *session) look() {
-	if err := s.engine.patienceOver(); err != nil {
-		s.fail(err)
-		return
-	}
 	if s.window.empty() { // whatever a commit failed with, nothing waits for one
 		s.engine.state.well(sessionTrouble)
 	}

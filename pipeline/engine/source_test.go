@@ -27,6 +27,7 @@ type tapes struct {
 	wait   func(shard string) error
 	read   func(shard string) error
 	settle func(ctx context.Context, shard string) error
+	lag    func(ctx context.Context)
 }
 
 // tape is one shard.
@@ -330,7 +331,10 @@ func (r *tapeReader) Tail(context.Context) (pipeline.Position, error) {
 	return r.tape.at(uint64(len(r.tape.records))), nil
 }
 
-func (r *tapeReader) Lag(context.Context) (int64, error) {
+func (r *tapeReader) Lag(ctx context.Context) (int64, error) {
+	if r.source.lag != nil {
+		r.source.lag(ctx)
+	}
 	if r.isClosed() {
 		return -1, errClosed
 	}
