@@ -234,18 +234,6 @@ func TestMetricsAddressTaken(t *testing.T) {
 	}
 }
 
-func TestListenerAddresses(t *testing.T) {
-	for address, ok := range map[string]bool{"127.0.0.1:0": true, "localhost:1": true, "[::1]:1": true, "127.8.8.8:1": true,
-		"0.0.0.0:1": false, "[::]:1": false, "example.com:1": false, ":1": false} {
-		if err := (&listener{address: address}).check(); (err == nil) != ok {
-			t.Errorf("%s: %v", address, err)
-		}
-		if err := (&listener{address: address, remote: true}).check(); err != nil {
-			t.Errorf("%s with --metrics-remote: %v", address, err)
-		}
-	}
-}
-
 // stuck is a source that does not listen.
 type stuck struct {
 	pipeline.Source
