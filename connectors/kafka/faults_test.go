@@ -122,9 +122,10 @@ func TestPositionsTopicWithMorePartitionsThanBefore(t *testing.T) {
 
 func TestStoredPositionsThatCannotBeRead(t *testing.T) {
 	for value, words := range map[string]string{
-		`{"version":2,"position":"0-1"}`: "version 2, this Penstock knows 1",
-		`{"version":1,"position":"one"}`: `reads "one"`,
-		`nonsense`:                       "cannot be read",
+		`{"version":2,"position":"0-1"}`:  "version 2, this Penstock knows 1",
+		`{"version":1,"position":"one"}`:  `reads "one"`,
+		`{"version":1,"position":"0-7,"}`: `reads "0-7,"`,
+		`nonsense`:                        "cannot be read",
 	} {
 		k, _ := fake(t)
 		lane, _ := k.open(k.sink(), "first")
@@ -259,12 +260,14 @@ func TestOutcomeOfACommitIsUnknown(t *testing.T) {
 // What a lane has left open hides what lies behind it until it times out. The
 // next opening aborts it, and so must not wait for it before.
 func TestOpenDoesNotWaitForItsOwnTransaction(t *testing.T) {
-	k, cluster := fake(t)
+	k := anyKafka(t)
 	s := k.sink(func(s *SinkSettings) { s.Transaction = 10 * time.Minute })
-	lane, _ := k.open(s, "first")
-	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.InvalidTxnState})
+	opened, _ := k.open(s, "first")
+	lane := opened.(*Lane)
 	must(t, lane.Write(t.Context(), batch("list", "one")))
-	wantError(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)}), pipeline.Retryable)
+	lane.produce(t.Context(), positionRecord(lane.id, lane.partition, "list", at(1), time.Now()))
+	must(t, lane.flush(t.Context()))
+	lane.client.Close() // it cannot tell the broker that it gives up
 	must(t, lane.Close(t.Context()))
 	_, positions := k.open(s, "first")
 	if len(positions) != 0 {
@@ -302,6 +305,23 @@ func TestClaimOfARivalThatIsNotCommitted(t *testing.T) {
 			t.Errorf("a rival that claimed nothing: %v", err)
 		}
 	}
+}
+
+// A claim of this instance that it could not commit hides no rival's before it.
+func TestRivalBeforeAClaimThatFailed(t *testing.T) {
+	k, _ := fake(t)
+	s := k.sink()
+	lane, _ := k.open(s, "ours")
+	must(t, lane.Close(t.Context()))
+	claimed := func(instance string) *kgo.Record {
+		return stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")),
+			storedClaim{Version: version, Instance: instance, Lanes: 1, Time: time.Now().UTC()})
+	}
+	k.produce(claimed("theirs"))
+	failed := k.produce(claimed("ours"), kgo.TransactionalID("ours"))
+	must(t, failed.EndTransaction(t.Context(), kgo.TryAbort))
+	_, _, err := s.Open(t.Context(), k.id("ours"))
+	wantError(t, err, pipeline.Fenced, "taken over by theirs")
 }
 
 // The broker aborts a transaction that was silent too long and gives the errors
@@ -365,6 +385,20 @@ func TestCloseEndsACommitThatIsBlocked(t *testing.T) {
 				t.Errorf("Close took %v", took)
 			}
 		})
+	}
+}
+
+// Close ends each wait of a Commit, that for the client's notes too.
+func TestCloseEndsTheWaitForNotes(t *testing.T) {
+	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"))
+	must(t, err)
+	defer client.Close()
+	lane := &Lane{client: client}
+	noted := make(chan error, 1)
+	go func() { noted <- lane.noted(t.Context()) }()
+	lane.closed.Store(true)
+	if err := <-noted; !errors.Is(err, errLaneClosed) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -123,6 +123,8 @@ func (l *Lane) flush(ctx context.Context) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case l.closed.Load():
+		return errLaneClosed
 	default:
 		return l.stalled(ctx)
 	}
@@ -136,6 +138,9 @@ func (l *Lane) noted(ctx context.Context) error {
 	for {
 		if leader, _, _ := l.client.PartitionLeader(positionsTopic, l.partition); leader >= 0 {
 			return nil
+		}
+		if l.closed.Load() {
+			return errLaneClosed
 		}
 		if !wait(ctx, time.Millisecond) {
 			return ctx.Err()
