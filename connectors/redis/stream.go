@@ -18,7 +18,9 @@ const (
 )
 
 // StreamSource reads streams by position (XREAD from an id): no consumer group,
-// no acknowledgement, nothing to claim. It is a pipeline.Source.
+// no acknowledgement, nothing to claim. A record's time is that of its entry's id;
+// where the id is none (before 2001, or over an hour ahead) the time it was read. It
+// is a pipeline.Source.
 type StreamSource struct {
 	settings StreamSettings
 	client   *client
@@ -219,8 +221,9 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 // take parses entries into b until the reply or the limit is used up.
 func (r *streamReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
 	b.Grow(min(int(r.left), limit.Records))
+	now := time.Now()
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
-		id, err := r.entry(c, b)
+		id, err := r.entry(c, b, now)
 		if err != nil {
 			return err
 		}
