@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +99,65 @@ func TestOutOfMemoryTheDrainGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An empty list of a server that takes no writes is looked at quietly; what
+// comes when it takes them again is found.
+func TestEmptyListOfAServerThatRefusesWrites(t *testing.T) {
+	for name, c := range map[string]struct{ refuse, allow []any }{
+		"READONLY":   {[]any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}},
+		"NOREPLICAS": {[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}},
+		"NOPERM":     {[]any{"ACL", "SETUSER", "default", "-blmove"}, []any{"ACL", "SETUSER", "default", "+blmove"}},
+		"MISCONF":    {nil, []any{"CONFIG", "SET", "stop-writes-on-bgsave-error", "no"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, p := private(t)
+			l := &listTest{t: t, place: p, by: "rpush", redis: p.client(t), key: "list"}
+			log, said := recorded()
+			r := open(t, p.list(t, log), l.key, nil)
+			do := func(args ...any) { t.Helper(); must(t, l.redis.Do(t.Context(), args...).Err()) }
+			if name == "MISCONF" {
+				misconfigure(t, l.redis)
+			} else {
+				do(c.refuse...)
+			}
+			before := commands(t, l.redis)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := r.Wait(ctx); ctx.Err() == nil {
+				t.Fatalf("Wait came back with %v", err)
+			}
+			if n := commands(t, l.redis) - before; n > 300 {
+				t.Errorf("it was looked at with %d commands a second", n)
+			}
+			if n := strings.Count(said.String(), "\n"); n > 1 {
+				t.Errorf("it said %d things: %.300s", n, said)
+			}
+			do(c.allow...)
+			l.push("a")
+			got, _ := take(t, r, 1, large)
+			wantValues(t, got, []string{"a"})
+			must(t, server.Stop())
+		})
+	}
+}
+
+// misconfigure lets a snapshot fail: Redis takes no writes then.
+func misconfigure(t *testing.T, c *redis.Client) {
+	t.Helper()
+	for _, args := range [][]any{{"CONFIG", "SET", "save", "3600 1"}, {"SET", "dirty", "1"}} {
+		must(t, c.Do(t.Context(), args...).Err())
+	}
+	dir, err := c.ConfigGet(t.Context(), "dir").Result()
+	must(t, err)
+	name, err := c.ConfigGet(t.Context(), "dbfilename").Result()
+	must(t, err)
+	must(t, os.MkdirAll(filepath.Join(dir["dir"], name["dbfilename"], "in the way"), 0o700))
+	must(t, c.BgSave(t.Context()).Err())
+	until(t, "the snapshot has failed", func() bool {
+		err := c.Set(t.Context(), "dirty", "2", 0).Err()
+		return err != nil && strings.HasPrefix(err.Error(), "MISCONF")
+	})
 }
 
 func usedMemory(t *testing.T, c *redis.Client) int64 { return info(t, c, "memory", "used_memory") }

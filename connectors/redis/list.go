@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,8 +173,8 @@ func (r *listReader) drained() bool {
 }
 
 // block waits in the server until somebody pushes
-// (https://redis.io/docs/latest/commands/blmove/). A server that is out of
-// memory refuses: then it is only a pause.
+// (https://redis.io/docs/latest/commands/blmove/). A server that takes no writes
+// refuses, although nothing is to be written: then it is only a pause.
 func (r *listReader) block(c *conn) error {
 	end := "LEFT"
 	if r.lpush {
@@ -194,14 +195,20 @@ func (r *listReader) block(c *conn) error {
 	return c.skip(n)
 }
 
-// refuses tells whether the server cannot wait for a push: it is out of memory,
-// or older than Redis 6.2.
+// refuses tells whether the server does not wait for a push: it takes no writes
+// now, does not let this user, or is older than Redis 6.2.
 func (r *listReader) refuses(answer replyError) bool {
-	if unknown := strings.HasPrefix(string(answer), "ERR unknown command"); unknown {
-		r.source.client.absent("BLMOVE (Redis 6.2)", "an empty list is looked at every "+maxPause.String())
-		return true
+	instead := "an empty list is looked at every " + maxPause.String()
+	word, rest, _ := strings.Cut(string(answer), " ")
+	switch {
+	case word == "ERR" && strings.HasPrefix(rest, "unknown command"):
+		r.source.client.absent("BLMOVE (Redis 6.2)", instead)
+	case word == "NOPERM":
+		r.source.client.absent("BLMOVE for this user (+blmove in its ACL)", instead)
+	default:
+		return slices.Contains([]string{"OOM", "READONLY", "NOREPLICAS", "MISCONF"}, word)
 	}
-	return isOutOfMemory(answer)
+	return true
 }
 
 // Rewind forgets what was read after p. A position of an incarnation that has
