@@ -144,7 +144,7 @@ func (c *client) classify(doing string, err error) error {
 	if _, classed := errors.AsType[*pipeline.Error](err); classed {
 		return err
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errHungUp
 	}
 	out := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Redis at %s, %s", c.Options().Addr, doing), Err: err}

@@ -429,6 +429,40 @@ func TestUserWithTheFewestRights(t *testing.T) {
 	open(t, l.source(func(s *ListSettings) { s.URL = as(":top") }), "elsewhere", nil)
 }
 
+// A server that hangs up on a large reply is asked for less, until it answers.
+func TestRepliesLargerThanTheServerLets(t *testing.T) {
+	_, p := private(t, "--client-output-buffer-limit", "normal", "1mb", "0", "0")
+	want := numbers(0, 1500)
+	for i := range want {
+		want[i] += strings.Repeat(".", 10_000)
+	}
+	huge := strings.Repeat("x", 2<<20)
+	readers := map[string]pipeline.Reader{}
+	for by := range pushes {
+		l := &listTest{t: t, place: p, by: by, redis: p.client(t), key: by}
+		for part := range slices.Chunk(append(slices.Clone(want), huge), 100) {
+			l.push(part...)
+		}
+		readers[by] = open(t, l.source(), l.key, nil)
+	}
+	s := &streamTest{t: t, place: p, redis: p.client(t), key: "stream"}
+	s.add(1, append(slices.Clone(want), huge, "end")...) // XINFO STREAM gives the last entry too
+	readers["stream"] = open(t, s.source(trims), s.key, nil)
+	for name, r := range readers {
+		t.Run(name, func(t *testing.T) {
+			if got := exactly(t, r, len(want), large); !slices.Equal(got, want) {
+				t.Errorf("got %d others", len(got))
+			}
+			var err error
+			until(t, "the error says what it can be", func() bool { // of a value that never fits
+				_, err = tryRead(t.Context(), r, large)
+				return err != nil && strings.Contains(err.Error(), "client-output-buffer-limit")
+			})
+			wantError(t, err, pipeline.Unreachable, p.addr, "closed the connection", "at a time")
+		})
+	}
+}
+
 // The exchange that goes on must not outlive its connection: a reply that was cut
 // in the middle is asked for again, whole.
 func TestReplyCutInTheMiddle(t *testing.T) {

@@ -57,7 +57,7 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 		return nil, err
 	}
 	r := &listReader{source: s, key: req.Shard, companion: companion, lpush: s.settings.PushedBy == "lpush",
-		count: firstCount, settledNow: make(chan struct{}, 1)}
+		next: request{count: firstCount}, settledNow: make(chan struct{}, 1)}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ type listReader struct {
 	live   link
 	doubt  bool              // an exchange has failed since the last one that did not
 	cursor pipeline.Position // after what was read; its hash is of the last item
-	count  int               // items to ask for
+	next   request           // how many items to ask for
 	left   int64             // items of the reply that are not read yet
 	anchor bool              // the first (lpush: the last) item of the reply was read before
 	fresh  bool              // another incarnation has begun: Read gives where it starts
@@ -247,7 +247,7 @@ func (r *listReader) failed(ctx context.Context, doing string, err error) error 
 	if pipeline.ClassOf(err) == pipeline.Gap && r.source.settings.OnGap == "continue" {
 		return r.startOver(ctx, err)
 	}
-	return r.source.client.classify(doing, err)
+	return r.source.client.classify(doing, r.next.failed(err))
 }
 
 // startOver takes the list as a new one. Read gives its first position before

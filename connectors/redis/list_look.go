@@ -64,7 +64,7 @@ func isOutOfMemory(answer replyError) bool { return strings.HasPrefix(string(ans
 // EXEC. The item before the first is asked for too, where there is one: it must
 // still be the one that was read last.
 func (r *listReader) ask(c *conn, offset int64) (skipped int) {
-	from, to := offset, offset+int64(r.count)-1
+	from, to := offset, offset+int64(r.next.count)-1
 	if r.anchor {
 		from--
 	}

@@ -43,7 +43,7 @@ func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline
 	r.turn.Lock()
 	r.runs = append(r.runs, run{start: start, end: r.cursor.Offset.Minor, first: hash(first.Raw())})
 	r.turn.Unlock()
-	r.count = fitting(r.count, b, limit)
+	r.next.fit(b, limit)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (r *listReader) takeReversed(c *conn, b *pipeline.Batch, limit pipeline.Lim
 	}
 	for n := range items {
 		if n > 0 && (b.Bytes >= 2*limit.Bytes || n >= limit.Records) {
-			r.count = max(1, n/2)
+			r.next.count = max(1, n/2)
 			b.Records, b.Bytes = b.Records[:0], 0
 			r.reset()
 			return nil

@@ -10,12 +10,8 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-const (
-	// blockFor is how long one XREAD waits in the server.
-	blockFor = 5 * time.Second
-	// firstCount is how many records are asked for before their size is known.
-	firstCount = 64
-)
+// blockFor is how long one XREAD waits in the server.
+const blockFor = 5 * time.Second
 
 // StreamSource reads streams by position (XREAD from an id): no consumer group,
 // no acknowledgement, nothing to claim. A record's time is that of its entry's id;
@@ -51,8 +47,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
 		return nil, err
 	}
-	r := &streamReader{source: s, key: req.Shard, keeps: req.KeepsPosition}
-	r.count, r.asked = firstCount, 0
+	r := &streamReader{source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -73,7 +68,7 @@ type streamReader struct {
 	start  pipeline.Position
 
 	cursor  pipeline.Position // after what was read
-	count   int               // entries to ask for
+	next    request           // how many entries to ask for
 	asked   int               // entries asked for in the request under way, 0: none is
 	left    int64             // entries of the reply that are not read yet
 	aim     pipeline.Offset   // the tail as it was when the request under way was sent
@@ -166,14 +161,14 @@ func (r *streamReader) ask(c *conn, mayBlock bool) error {
 	if tail := r.tail.Load(); tail != nil && tail.Incarnation == r.cursor.Incarnation {
 		r.aim = tail.Offset
 	}
-	count, patience := strconv.Itoa(r.count), answerPatience
+	count, patience := strconv.Itoa(r.next.count), answerPatience
 	if mayBlock && !r.beforeAim() {
 		patience += blockFor
 		c.command("XREAD", "COUNT", count, "BLOCK", strconv.FormatInt(blockFor.Milliseconds(), 10), "STREAMS", r.key, r.cursor.Offset.String())
 	} else {
 		c.command("XREAD", "COUNT", count, "STREAMS", r.key, r.cursor.Offset.String())
 	}
-	r.asked = r.count
+	r.asked = r.next.count
 	return c.flush(patience)
 }
 
@@ -209,7 +204,7 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 	r.moveTo(r.cursor)
 	b.Read = len(b.Records)
 	b.After = r.cursor
-	r.count = fitting(r.count, b, limit)
+	r.next.fit(b, limit)
 	if r.left == 0 && time.Since(r.checked) <= lookForGaps {
 		if err := r.ask(c, true); err != nil {
 			r.reset() // what was read is whole; Wait says what is wrong
@@ -252,16 +247,6 @@ func (r *streamReader) moveTo(p pipeline.Position) {
 	r.added.Store(added)
 }
 
-// fitting gives how many records to ask for next, so that a reply is not much
-// larger than a batch may be.
-func fitting(count int, b *pipeline.Batch, limit pipeline.Limit) int {
-	if len(b.Records) == 0 {
-		return count
-	}
-	size := max(b.Bytes/len(b.Records), 1)
-	return max(1, min(limit.Records, 2*limit.Bytes/size))
-}
-
 // Rewind drops the connection: the reply that may be under way is of no use. A
 // position of an incarnation that has ended meanwhile means the start of the one
 // there is.
@@ -283,7 +268,7 @@ func (r *streamReader) reset() {
 func (r *streamReader) failed(doing string, err error) error {
 	r.reset()
 	r.doubt = true
-	return r.source.client.classify(doing, err)
+	return r.source.client.classify(doing, r.next.failed(err))
 }
 
 // Close ends the reading. The error is always nil.
