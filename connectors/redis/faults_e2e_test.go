@@ -463,6 +463,34 @@ func TestRepliesLargerThanTheServerLets(t *testing.T) {
 	}
 }
 
+// Connections that end between drains, as they do with Redis's timeout, are
+// nothing to speak of.
+func TestIdleConnectionsEndBetweenDrains(t *testing.T) {
+	_, p := private(t)
+	l := &listTest{t: t, place: p, by: "rpush", redis: p.client(t), key: "list"}
+	s := &streamTest{t: t, place: p, redis: l.redis, key: "stream"}
+	every := Trigger{Every: 700 * time.Millisecond}
+	for name, c := range map[string]struct {
+		source pipeline.Source
+		add    func(i int)
+	}{
+		"list":   {l.source(func(s *ListSettings) { s.Trigger = every }), func(i int) { l.push(numbers(i, i+1)...) }},
+		"stream": {s.source(func(s *StreamSettings) { s.Trigger = every }), func(i int) { s.add(i+1, numbers(i, i+1)...) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, c.source, name, nil)
+			for i := range 4 {
+				c.add(i)
+				b, err := tryRead(t.Context(), r, large)
+				must(t, err)
+				wantValues(t, values(b), numbers(i, i+1))
+				must(t, r.Settle(t.Context(), b.After))
+				s.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			}
+		})
+	}
+}
+
 // The exchange that goes on must not outlive its connection: a reply that was cut
 // in the middle is asked for again, whole.
 func TestReplyCutInTheMiddle(t *testing.T) {

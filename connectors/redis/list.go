@@ -234,6 +234,8 @@ func (r *listReader) Rewind(p pipeline.Position) error {
 	return r.live.usable()
 }
 
+func (r *listReader) rest() { r.reset() }
+
 func (r *listReader) reset() {
 	r.live.drop()
 	r.left = 0

@@ -26,20 +26,23 @@ func TestValidate(t *testing.T) {
 		found []pipeline.Problem
 		field []string
 	}{
-		"fine":                {list(func(*ListSettings) {}), nil},
-		"no URL":              {list(func(s *ListSettings) { s.URL = "localhost:6379" }), []string{"url"}},
-		"an empty key":        {list(func(s *ListSettings) { s.Keys = []string{""} }), []string{"keys[0]"}},
-		"a key twice":         {list(func(s *ListSettings) { s.Keys = []string{"a", "b", "a"} }), []string{"keys[2]"}},
-		"a companion":         {list(func(s *ListSettings) { s.Keys = []string{"penstock:{a}"} }), []string{"keys[0]"}},
-		"every below zero":    {list(func(s *ListSettings) { s.Trigger.Every = -1 }), []string{"trigger.every"}},
-		"every and cron":      {list(func(s *ListSettings) { s.Trigger = Trigger{Every: time.Second, Cron: "* * * * *"} }), []string{"trigger.cron"}},
-		"no cron":             {list(func(s *ListSettings) { s.Trigger.Cron = "often" }), []string{"trigger.cron"}},
-		"a zone alone":        {list(func(s *ListSettings) { s.Trigger.TimeZone = "UTC" }), []string{"trigger.time_zone"}},
-		"no zone":             {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "* * * * *", TimeZone: "Mars"} }), []string{"trigger.time_zone"}},
-		"several":             {list(func(s *ListSettings) { s.URL, s.Keys = "", []string{"", ""} }), []string{"url", "keys[0]", "keys[1]"}},
-		"start at an id":      {stream("1700000000000-0"), nil},
-		"start at no id":      {stream("yesterday"), []string{"start"}},
-		"start at half of it": {stream("1700000000000"), []string{"start"}},
+		"fine":                  {list(func(*ListSettings) {}), nil},
+		"no URL":                {list(func(s *ListSettings) { s.URL = "localhost:6379" }), []string{"url"}},
+		"an empty key":          {list(func(s *ListSettings) { s.Keys = []string{""} }), []string{"keys[0]"}},
+		"a key twice":           {list(func(s *ListSettings) { s.Keys = []string{"a", "b", "a"} }), []string{"keys[2]"}},
+		"a companion":           {list(func(s *ListSettings) { s.Keys = []string{"penstock:{a}"} }), []string{"keys[0]"}},
+		"every below zero":      {list(func(s *ListSettings) { s.Trigger.Every = -1 }), []string{"trigger.every"}},
+		"every and cron":        {list(func(s *ListSettings) { s.Trigger = Trigger{Every: time.Second, Cron: "* * * * *"} }), []string{"trigger.cron"}},
+		"no cron":               {list(func(s *ListSettings) { s.Trigger.Cron = "often" }), []string{"trigger.cron"}},
+		"no day":                {list(func(s *ListSettings) { s.Trigger.Cron = "0 0 31 2 *" }), []string{"trigger.cron"}},
+		"a rare day":            {list(func(s *ListSettings) { s.Trigger.Cron = "0 0 29 2 *" }), nil},
+		"a zone alone":          {list(func(s *ListSettings) { s.Trigger.TimeZone = "UTC" }), []string{"trigger.time_zone"}},
+		"no zone":               {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "* * * * *", TimeZone: "Mars"} }), []string{"trigger.time_zone"}},
+		"neither zone nor cron": {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "often", TimeZone: "Mars"} }), []string{"trigger.time_zone", "trigger.cron"}},
+		"several":               {list(func(s *ListSettings) { s.URL, s.Keys = "", []string{"", ""} }), []string{"url", "keys[0]", "keys[1]"}},
+		"start at an id":        {stream("1700000000000-0"), nil},
+		"start at no id":        {stream("yesterday"), []string{"start"}},
+		"start at half of it":   {stream("1700000000000"), []string{"start"}},
 	} {
 		var fields []string
 		for _, p := range c.found {

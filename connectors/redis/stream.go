@@ -259,6 +259,8 @@ func (r *streamReader) Rewind(p pipeline.Position) error {
 	return r.live.usable()
 }
 
+func (r *streamReader) rest() { r.reset() }
+
 func (r *streamReader) reset() {
 	r.live.drop()
 	r.left, r.asked, r.skip = 0, 0, false
