@@ -23,7 +23,7 @@ import (
 type client struct {
 	*redis.Client
 	log  *slog.Logger
-	said sync.Map // capabilities that were said to be absent
+	said sync.Map // what is said once
 }
 
 // newClient makes a client. It connects to nobody yet.

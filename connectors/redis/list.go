@@ -35,7 +35,21 @@ func NewListSource(s ListSettings, log *slog.Logger) (*ListSource, error) {
 
 // Shards gives the keys.
 func (s *ListSource) Shards(ctx context.Context) ([]string, error) {
-	return s.client.shards(ctx, s.settings.Keys, "list")
+	found, err := s.client.shards(ctx, s.settings.Keys, "list")
+	return slices.DeleteFunc(found, s.leftOut), err
+}
+
+// leftOut tells of a key that a pattern has found whether it cannot be read; the
+// others are no worse for it. The log says so once.
+func (s *ListSource) leftOut(key string) bool {
+	_, err := companionOf(key)
+	if err == nil || slices.Contains(s.settings.Keys, key) {
+		return false
+	}
+	if _, said := s.client.said.LoadOrStore("left out "+key, true); !said {
+		s.client.log.Warn("a list that keys match is left out", "list", key, "why", err)
+	}
+	return true
 }
 
 // Close closes the connections that the shards share.
@@ -89,6 +103,7 @@ type listReader struct {
 	turn        sync.Mutex // one reads or trims at a time; guards what follows
 	incarnation string     // the companion's
 	base        uint64     // the companion's position as last seen: items removed
+	highest     uint64     // the highest base there was: Redis has lost writes where base is lower
 	runs        []run      // what was read and is not trimmed, for the trim's check
 	broken      error      // a Gap that the trim has found; with on_gap: continue the next look starts over
 
