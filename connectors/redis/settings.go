@@ -46,17 +46,3 @@ type StreamSettings struct {
 	Trigger    Trigger  `yaml:"trigger" doc:"When to drain."`
 	OnGap      string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`
 }
-
-// Validate finds what decoding cannot.
-func (s *ListSettings) Validate() []pipeline.Problem {
-	return append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
-}
-
-// Validate finds what decoding cannot.
-func (s *StreamSettings) Validate() []pipeline.Problem {
-	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
-	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
-		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
-	}
-	return found
-}
