@@ -234,7 +234,7 @@ func TestCloseEndsTheWaitForNotes(t *testing.T) {
 func TestCommitWaitsForTheClientsNotes(t *testing.T) {
 	k, _ := fake(t)
 	opened, _ := k.open(k.sink(), "first")
-	lane := opened.(*Lane) //nolint:errcheck // a sink opens lanes
+	lane := opened.(*Lane)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	must(t, lane.noted(ended)) // the positions, with the claim
