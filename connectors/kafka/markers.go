@@ -63,7 +63,7 @@ func (l *Lane) clearDoubt(ctx context.Context) error {
 	for {
 		found, err := admin.DescribeTransactions(ctx, id)
 		if err != nil {
-			return err
+			return &pipeline.Error{Class: pipeline.Unreachable, What: "Kafka does not say how the last transaction ended", Err: shardError(err)}
 		}
 		if t := found[id]; t.Err != nil || !underWay(t.State) {
 			break
