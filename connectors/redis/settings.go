@@ -43,8 +43,14 @@ type StreamSettings struct {
 	Start      string   `yaml:"start" default:"oldest" doc:"Where the very first start begins: oldest, newest, or after an entry's id." example:"oldest"`
 	Trim       string   `yaml:"trim" default:"none" enum:"none,after_commit" doc:"after_commit: remove what is committed."`
 	ValueField string   `yaml:"value_field" doc:"The field whose bytes are the value; the others become headers. Without it an entry is an object of its fields." example:"payload"`
-	Trigger    Trigger  `yaml:"trigger" doc:"When to drain."`
-	OnGap      string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`
+	Group      string   `yaml:"group" doc:"Read as a consumer of this group, which others may read beside: at least once, in order per consumer. Without it entries are read by position." example:"penstock"`
+	Consumer   string   `yaml:"consumer" doc:"The consumer's name in the group; each process needs its own. Default: a new one for each start."`
+	Consumers  int      `yaml:"consumers" default:"1" doc:"How many consumers of the group read each key here."`
+	// ClaimIdle is how long an entry may wait for its acknowledgement.
+	ClaimIdle     time.Duration `yaml:"claim_idle" default:"1m" doc:"Take over entries that another consumer of the group has not acknowledged for so long."`
+	MaxDeliveries int           `yaml:"max_deliveries" default:"0" doc:"Refuse an entry that consumers were handed more often than this and never acknowledged; 0: never."`
+	Trigger       Trigger       `yaml:"trigger" doc:"When to drain."`
+	OnGap         string        `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`
 }
 
 // Validate finds what decoding cannot.
@@ -57,6 +63,39 @@ func (s *StreamSettings) Validate() []pipeline.Problem {
 	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
 	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
 		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
+	}
+	return append(found, s.validateGroup()...)
+}
+
+// validateGroup finds what does not go with a group, or without one.
+func (s *StreamSettings) validateGroup() []pipeline.Problem {
+	without := []struct {
+		field   string
+		written bool
+	}{{"consumer", s.Consumer != ""}, {"consumers", s.Consumers != 1}, {"claim_idle", s.ClaimIdle != time.Minute}, {"max_deliveries", s.MaxDeliveries != 0}}
+	var found []pipeline.Problem
+	for _, f := range without {
+		if f.written && s.Group == "" {
+			found = append(found, pipeline.Problem{Field: f.field, What: "there is no group", Do: "write group too, or leave it out"})
+		}
+	}
+	if s.Group == "" {
+		return found
+	}
+	if !s.Trigger.continuous() {
+		found = append(found, pipeline.Problem{Field: "trigger", What: "a group is read continuously", Do: "leave trigger out, or group"})
+	}
+	if s.Trim != "none" {
+		found = append(found, pipeline.Problem{Field: "trim", What: "others may read the stream beside the group", Do: "leave trim out, and let the writer trim"})
+	}
+	if s.Consumers < 1 || s.Consumers > 100 {
+		found = append(found, pipeline.Problem{Field: "consumers", What: "not between 1 and 100", Do: "write how many consumers read each key"})
+	}
+	if s.ClaimIdle < time.Second {
+		found = append(found, pipeline.Problem{Field: "claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
+	}
+	if s.MaxDeliveries < 0 {
+		found = append(found, pipeline.Problem{Field: "max_deliveries", What: "less than nothing", Do: "write 0 for any number"})
 	}
 	return found
 }
