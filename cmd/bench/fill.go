@@ -17,13 +17,17 @@ func fillCommand() *cobra.Command {
 		Short: "Push generated events into a Redis list or stream",
 		Long: `Push generated events into a Redis list or stream. The same --seed and --users give
 the same events, so that check can judge where they arrive. With --shards 8 they
-go to KEY:0 … KEY:7, all events of a user into the same.`,
+go to KEY:0 … KEY:7, all events of a user into the same. A Redis that does not answer
+ends it with an error: what it holds then is not known.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			options, err := redis.ParseURL(url)
 			if err != nil {
 				return fmt.Errorf("--redis: %w", err)
 			}
+			// A push whose answer is late must not be sent again: that would double
+			// events, and check would blame the mover.
+			options.MaxRetries = -1
 			client := redis.NewClient(options)
 			defer client.Close()
 			fill.Shape = measure.Shape(shape)

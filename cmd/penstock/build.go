@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,9 +20,23 @@ type runSettings struct {
 	shutdown     time.Duration
 }
 
+// check finds durations that are none.
+func (s runSettings) check() error {
+	return errors.Join(notNegative("--patience", s.patience), notNegative("--shutdown", s.shutdown))
+}
+
+func notNegative(flag string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%s %v is less than nothing; write a duration like 30s", flag, d)
+	}
+	return nil
+}
+
 // built is a pipeline that can run, with what is to be closed after it.
 type built struct {
 	name     string
+	instance string // of this process, as a rival would name it
+	route    string // "redis_list → kafka"
 	engine   *engine.Engine
 	source   pipeline.Source
 	sink     pipeline.Sink
@@ -50,8 +65,9 @@ func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) 
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
-	return &built{name: p.Name, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
-		Name: p.Name, Instance: instance(), Source: source, Stages: stages.stages, Sink: sink,
+	me, route := instance(), p.Source.Component+" → "+p.Sink.Component
+	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
+		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Sink: sink,
 		SourceKeepsPosition: !to.positions,
 		OnSinkError:         policy(p.OnError),
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},

@@ -133,6 +133,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		{"run --metrics-listen :9090 x.yaml", "--metrics-listen :9090 can be reached from other machines; write 127.0.0.1:9090, or add --metrics-remote"},
 		{"run --metrics-listen 10.0.0.1:9090 x.yaml", "--metrics-listen 10.0.0.1:9090 can be reached from other machines; write 127.0.0.1:9090, or add --metrics-remote"},
 		{"run --metrics-listen 9090 x.yaml", "--metrics-listen 9090 is not an address; write host:port, like 127.0.0.1:9090"},
+		{"run --shutdown -2s --patience -1s x.yaml", "--patience -1s is less than nothing; write a duration like 30s\n--shutdown -2s is less than nothing; write a duration like 30s"},
 		{"run --pprof x.yaml", "--pprof and --metrics-remote need an address; add --metrics-listen 127.0.0.1:9090"},
 	} {
 		got := penstock(t, strings.Fields(tc.args)...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline/server"
 )
+
+// lastAnswers is how long a scrape that is under way may hold up the end.
+const lastAnswers = time.Second
 
 // listener serves metrics, where it is asked to.
 type listener struct {
@@ -76,7 +80,10 @@ func (l *listener) serve(running []*built, log *slog.Logger) (stop func(), err e
 		}
 	}()
 	return func() {
-		s.Close() //nolint:errcheck // the process ends
+		ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		defer cancel()
+		s.Shutdown(ctx) //nolint:errcheck // what is not answered by then is cut
+		s.Close()       //nolint:errcheck // the process ends
 		<-ended
 	}, nil
 }

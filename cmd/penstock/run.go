@@ -35,7 +35,7 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 		Example: "  penstock run user-behavior.yaml\n  penstock run --until-drained --metrics-listen 127.0.0.1:9090 *.yaml",
 		Args:    takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := metrics.check(); err != nil {
+			if err := errors.Join(settings.check(), metrics.check()); err != nil {
 				return invalid{err}
 			}
 			return runFiles(cmd, args, settings, metrics)
@@ -130,6 +130,7 @@ func expired(ctx context.Context, after time.Duration) <-chan struct{} {
 // run runs one pipeline and tells how it ended.
 func (b *built) run(ctx context.Context, log *slog.Logger) error {
 	started := time.Now()
+	log.Info("pipeline starts", "route", b.route, "instance", b.instance)
 	err := b.engine.Run(ctx)
 	n := b.engine.Stats().Snapshot().Counts
 	figures := []any{

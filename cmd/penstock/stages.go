@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/penstock-io/penstock/connectors/kafka"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -122,10 +123,16 @@ func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
 // checkPipeline finds what only the binary knows to be impossible.
 func checkPipeline(p *config.Pipeline) config.Errors {
 	var errs config.Errors
-	first := ""
+	first, own := "", ""
+	if to, ok := p.Sink.Settings.(*kafka.SinkSettings); ok {
+		own = to.Topic
+	}
 	eachOnError(p, func(o config.OnError, at config.Place) {
 		switch {
 		case o.Then != "dead_letter" || o.DeadLetter == nil:
+		case o.DeadLetter.Kafka.Topic == own:
+			errs = append(errs, config.Error{At: at, What: fmt.Sprintf("dead letters would go to %s, among the records that are well", own),
+				Do: "write a topic of their own, like " + own + "_dead"})
 		case first == "":
 			first = o.DeadLetter.Kafka.Topic
 		case o.DeadLetter.Kafka.Topic != first:

@@ -25,6 +25,22 @@ func TestOneTopicForDeadLetters(t *testing.T) {
 	}
 }
 
+func TestDeadLettersHaveATopicOfTheirOwn(t *testing.T) {
+	name := file(t, `name: mixed
+source:
+  redis_list: {keys: [a]}
+  format: json
+sink:
+  kafka: {brokers: ["localhost:9092"], topic: events}
+on_error: {then: dead_letter, dead_letter: {kafka: {topic: events}}}
+`)
+	got := penstock(t, "validate", name)
+	want := name + ":1:1: dead letters would go to events, among the records that are well; write a topic of their own, like events_dead\n"
+	if got != (answer{2, "", want}) {
+		t.Errorf("got %+v, want %q", got, want)
+	}
+}
+
 func TestValidateJSON(t *testing.T) {
 	got := penstock(t, "validate", "--json", "testdata/mistakes.yaml")
 	if got.code != 2 || got.errOut != "" {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 // isRecordsFault tells whether a broker's (or the client's) refusal is about
@@ -26,6 +28,27 @@ func isDenied(err error) bool {
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
 		kerr.GroupAuthorizationFailed, kerr.SaslAuthenticationFailed,
 	}, func(known error) bool { return errors.Is(err, known) })
+}
+
+// checkLogin is what to do where the login is refused.
+const checkLogin = "check mechanism, username and password of the sink's sasl"
+
+// denied says which right is awaited, where an error is about one: operation on
+// topic, which is what was asked for, or the transactional id. Other errors stay
+// as they are.
+func denied(err error, operation, topic string) error {
+	e := &pipeline.Error{Class: pipeline.Unreachable, Err: err}
+	switch {
+	case !isDenied(err):
+		return err
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		e.What, e.Do = "Kafka refuses the login", checkLogin
+	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		e.What, e.Do = "Kafka does not let this user write transactions", "allow Write on TransactionalId penstock. (prefixed)"
+	default:
+		e.What, e.Do = "Kafka does not let this user use topic "+topic, "allow "+operation+" on Topic "+topic
+	}
+	return e
 }
 
 // isFenced tells whether Kafka says that another producer has this one's

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -121,9 +122,10 @@ func TestPositionsTopicWithMorePartitionsThanBefore(t *testing.T) {
 
 func TestStoredPositionsThatCannotBeRead(t *testing.T) {
 	for value, words := range map[string]string{
-		`{"version":2,"position":"0-1"}`: "version 2, this Penstock knows 1",
-		`{"version":1,"position":"one"}`: `reads "one"`,
-		`nonsense`:                       "cannot be read",
+		`{"version":2,"position":"0-1"}`:  "version 2, this Penstock knows 1",
+		`{"version":1,"position":"one"}`:  `reads "one"`,
+		`{"version":1,"position":"0-7,"}`: `reads "0-7,"`,
+		`nonsense`:                        "cannot be read",
 	} {
 		k, _ := fake(t)
 		lane, _ := k.open(k.sink(), "first")
@@ -170,11 +172,22 @@ func TestBrokerRefusesARecord(t *testing.T) {
 
 // What passes, or somebody has to grant, is no record's fault.
 func TestBrokerRefusesForNow(t *testing.T) {
-	for _, refusal := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.UnknownServerError, kerr.InvalidProducerEpoch} {
+	for _, test := range []struct {
+		at      kmsg.Key
+		refusal *kerr.Error
+		class   pipeline.Class
+	}{
+		{kmsg.Produce, kerr.TopicAuthorizationFailed, pipeline.Unreachable},
+		{kmsg.Produce, kerr.UnknownServerError, pipeline.Retryable},
+		{kmsg.Produce, kerr.InvalidProducerEpoch, pipeline.Retryable},
+		{kmsg.EndTxn, kerr.TransactionalIDAuthorizationFailed, pipeline.Unreachable},
+		{kmsg.EndTxn, kerr.InvalidTxnState, pipeline.Retryable},
+	} {
+		refusal := test.refusal
 		k, cluster := fake(t)
 		s := k.sink()
 		lane, _ := k.open(s, "first")
-		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: k.topic, Err: refusal})
+		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{test.at}, Err: refusal})
 		must(t, lane.Write(t.Context(), batch("list", "one")))
 		err := lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)})
 		if _, ok := errors.AsType[*pipeline.Refused](err); ok {
@@ -183,7 +196,7 @@ func TestBrokerRefusesForNow(t *testing.T) {
 		if err == nil { // franz-go tried again by itself
 			continue
 		}
-		wantError(t, err, pipeline.Retryable)
+		wantError(t, err, test.class, refusal.Message)
 		must(t, lane.Close(t.Context()))
 		lane, _ = k.open(s, "first") // the own claim is the newest: it goes on
 		must(t, lane.Write(t.Context(), batch("list", "one")))
@@ -242,6 +255,73 @@ func TestOutcomeOfACommitIsUnknown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a lane has left open hides what lies behind it until it times out. The
+// next opening aborts it, and so must not wait for it before.
+func TestOpenDoesNotWaitForItsOwnTransaction(t *testing.T) {
+	k := anyKafka(t)
+	s := k.sink(func(s *SinkSettings) { s.Transaction = 10 * time.Minute })
+	opened, _ := k.open(s, "first")
+	lane := opened.(*Lane)
+	must(t, lane.Write(t.Context(), batch("list", "one")))
+	lane.produce(t.Context(), positionRecord(lane.id, lane.partition, "list", at(1), time.Now()))
+	must(t, lane.flush(t.Context()))
+	lane.client.Close() // it cannot tell the broker that it gives up
+	must(t, lane.Close(t.Context()))
+	_, positions := k.open(s, "first")
+	if len(positions) != 0 {
+		t.Errorf("the positions are %v", positions)
+	}
+	k.wantCommitted(k.topic)
+}
+
+// A rival that dies while it claims has taken nothing over, and one that lives
+// has: what it claims counts when it is committed.
+func TestClaimOfARivalThatIsNotCommitted(t *testing.T) {
+	for end, class := range map[kgo.TransactionEndTry]pipeline.Class{kgo.TryAbort: pipeline.Retryable, kgo.TryCommit: pipeline.Fenced} {
+		k, cluster := fake(t)
+		s := k.sink()
+		lane, _ := k.open(s, "ours")
+		must(t, lane.Close(t.Context()))
+		rival := k.produce(stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")), storedClaim{Version: version, Instance: "theirs", Lanes: 1}),
+			kgo.TransactionalID("theirs"))
+		done := make(chan error, 1)
+		looks := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
+		go func() {
+			lane, _, err := s.Open(t.Context(), k.id("ours"))
+			if err == nil {
+				err = lane.Close(t.Context())
+			}
+			done <- err
+		}()
+		waiting, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		must(t, looks.Wait(waiting, 6)) // it looks, and looks
+		cancel()
+		must(t, rival.EndTransaction(t.Context(), end))
+		if err := <-done; class == pipeline.Fenced {
+			wantError(t, err, class, "taken over by theirs")
+		} else if err != nil {
+			t.Errorf("a rival that claimed nothing: %v", err)
+		}
+	}
+}
+
+// A claim of this instance that it could not commit hides no rival's before it.
+func TestRivalBeforeAClaimThatFailed(t *testing.T) {
+	k, _ := fake(t)
+	s := k.sink()
+	lane, _ := k.open(s, "ours")
+	must(t, lane.Close(t.Context()))
+	claimed := func(instance string) *kgo.Record {
+		return stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")),
+			storedClaim{Version: version, Instance: instance, Lanes: 1, Time: time.Now().UTC()})
+	}
+	k.produce(claimed("theirs"))
+	failed := k.produce(claimed("ours"), kgo.TransactionalID("ours"))
+	must(t, failed.EndTransaction(t.Context(), kgo.TryAbort))
+	_, _, err := s.Open(t.Context(), k.id("ours"))
+	wantError(t, err, pipeline.Fenced, "taken over by theirs")
 }
 
 // The broker aborts a transaction that was silent too long and gives the errors
@@ -308,6 +388,20 @@ func TestCloseEndsACommitThatIsBlocked(t *testing.T) {
 	}
 }
 
+// Close ends each wait of a Commit, that for the client's notes too.
+func TestCloseEndsTheWaitForNotes(t *testing.T) {
+	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"))
+	must(t, err)
+	defer client.Close()
+	lane := &Lane{client: client}
+	noted := make(chan error, 1)
+	go func() { noted <- lane.noted(t.Context()) }()
+	lane.closed.Store(true)
+	if err := <-noted; !errors.Is(err, errLaneClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCommitEndsWithItsContext(t *testing.T) {
 	k, cluster := fake(t)
 	lane, _ := k.open(k.sink(), "first")
@@ -356,7 +450,7 @@ func certificate(t *testing.T) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kafka.example"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		DNSNames: []string{"kafka.example"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	must(t, err)

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,25 +86,20 @@ func (l *Lane) promise(r *kgo.Record, err error) {
 // end flushes and commits. Nothing is committed unless every record was taken:
 // the client would commit what succeeded.
 func (l *Lane) end(ctx context.Context) error {
-	flush, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
-	defer cancel()
-	if err := l.client.Flush(flush); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &pipeline.Error{Class: pipeline.Unreachable,
-			What: fmt.Sprintf("Kafka took no records for %v", l.sink.settings.Transaction), Err: err}
-	}
+	err := l.flush(ctx)
 	if f := l.failed.Load(); f != nil {
 		return l.refused(f)
 	}
-	if err := l.noted(flush); err != nil {
+	if err != nil {
 		return err
 	}
 	// A commit under way is never cancelled: its outcome would be unknown for
 	// no reason. Close ends it, if it must be.
 	if err := l.client.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
 		l.suspect(err)
+		if isDenied(err) {
+			return denied(err, "Write", l.sink.settings.Topic)
+		}
 		return &pipeline.Error{Class: pipeline.Retryable, What: "the outcome of a Kafka transaction is unknown", Err: err}
 	}
 	l.inTransaction = false
@@ -113,6 +107,27 @@ func (l *Lane) end(ctx context.Context) error {
 	l.over = over
 	l.watching.Go(func() { l.watchMarkers(over) })
 	return nil
+}
+
+// flush waits until every record was taken or refused, for as long as Kafka
+// waits for a silent producer.
+func (l *Lane) flush(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
+	defer cancel()
+	err := l.client.Flush(limited)
+	if err == nil && l.failed.Load() == nil {
+		err = l.noted(limited)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case l.closed.Load():
+		return errLaneClosed
+	default:
+		return l.stalled(ctx)
+	}
 }
 
 // noted waits until the client has taken note of the partition of the positions,
@@ -123,6 +138,9 @@ func (l *Lane) noted(ctx context.Context) error {
 	for {
 		if leader, _, _ := l.client.PartitionLeader(positionsTopic, l.partition); leader >= 0 {
 			return nil
+		}
+		if l.closed.Load() {
+			return errLaneClosed
 		}
 		if !wait(ctx, time.Millisecond) {
 			return ctx.Err()
@@ -143,6 +161,9 @@ func (l *Lane) suspect(err error) {
 // refused tells whether a record, or something that passes, made a produce
 // fail.
 func (l *Lane) refused(f *failure) error {
+	if isDenied(f.err) {
+		return denied(f.err, "Write", f.topic)
+	}
 	if !isRecordsFault(f.err) {
 		l.suspect(f.err)
 		return &pipeline.Error{Class: pipeline.Retryable, What: "Kafka did not take the records for topic " + f.topic, Err: f.err}

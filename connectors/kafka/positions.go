@@ -104,8 +104,8 @@ func decodePosition(value []byte) (pipeline.Position, error) {
 		return pipeline.Position{}, fmt.Errorf("a stored position has version %d, this Penstock knows %d; run the newer one", s.Version, version)
 	}
 	var o pipeline.Offset
-	if _, err := fmt.Sscanf(s.Position, "%d-%d", &o.Major, &o.Minor); err != nil {
-		return pipeline.Position{}, fmt.Errorf("a stored position reads %q, not major-minor: %w", s.Position, err)
+	if _, err := fmt.Sscanf(s.Position, "%d-%d", &o.Major, &o.Minor); err != nil || o.String() != s.Position {
+		return pipeline.Position{}, fmt.Errorf("a stored position reads %q, not major-minor", s.Position)
 	}
 	return pipeline.Position{Incarnation: s.Incarnation, Offset: o, Evidence: pipeline.Evidence{
 		Hash: s.Hash, Added: s.Added, EntriesAdded: s.EntriesAdded, ReplicationID: s.ReplicationID,

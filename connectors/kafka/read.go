@@ -26,7 +26,7 @@ type claim struct {
 func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position, claim, error) {
 	positions := map[string]pipeline.Position{}
 	var own claim
-	err := l.read(ctx, l.partition, func(r *kgo.Record) (bool, error) {
+	err := l.read(ctx, l.partition, kgo.ReadCommitted(), func(r *kgo.Record) (bool, error) {
 		if shard, ok := shardOf(string(r.Key), l.id.Pipeline); ok && len(r.Value) == 0 {
 			delete(positions, shard)
 		} else if ok {
@@ -46,15 +46,26 @@ func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position,
 	return positions, own, err
 }
 
-// newestClaim reads to the end there is now, whatever transactions are open,
-// and gives the last claim of the lane.
-func (l *Lane) newestClaim(ctx context.Context) (claim, error) {
+// newestClaim gives the last claim of the lane. It reads to the end there is now,
+// first without regard to open transactions: one that this lane has left behind
+// would be waited for until it times out. Only where the newest claim is not the
+// own one does it matter what was committed.
+func (l *Lane) newestClaim(ctx context.Context, own claim) (claim, error) {
 	end, err := l.endOffset(ctx, l.partition)
 	if err != nil || end == 0 {
 		return claim{}, err
 	}
+	newest, err := l.lastClaim(ctx, kgo.ReadUncommitted(), end)
+	if err == nil && (newest.instance != own.instance || !newest.time.Equal(own.time)) {
+		newest, err = l.lastClaim(ctx, kgo.ReadCommitted(), end)
+	}
+	return newest, err
+}
+
+// lastClaim gives the last claim of the lane before the offset end.
+func (l *Lane) lastClaim(ctx context.Context, level kgo.IsolationLevel, end int64) (claim, error) {
 	var newest claim
-	err = l.read(ctx, l.partition, func(r *kgo.Record) (bool, error) {
+	err := l.read(ctx, l.partition, level, func(r *kgo.Record) (bool, error) {
 		if c, ok := l.claimIn(r); ok {
 			newest = c
 		}
@@ -73,7 +84,7 @@ func (l *Lane) checkPartitions(ctx context.Context, n int) error {
 	}
 	then := 0
 	if end > 0 {
-		err = l.read(ctx, 0, func(r *kgo.Record) (bool, error) {
+		err = l.read(ctx, 0, kgo.ReadCommitted(), func(r *kgo.Record) (bool, error) {
 			if string(r.Key) == partitionsKey && !r.Attrs.IsControl() {
 				var s storedPartitions
 				if err := json.Unmarshal(r.Value, &s); err != nil {
@@ -115,7 +126,7 @@ func (l *Lane) endOffset(ctx context.Context, partition int32) (int64, error) {
 	for {
 		ends, err := kadm.NewClient(l.client).ListEndOffsets(ctx, positionsTopic)
 		if err != nil {
-			return 0, err
+			return 0, denied(err, "Read", positionsTopic)
 		}
 		end, known := ends.Lookup(positionsTopic, partition)
 		switch {
@@ -130,15 +141,15 @@ func (l *Lane) endOffset(ctx context.Context, partition int32) (int64, error) {
 }
 
 // read gives each record of a partition of the positions to visit, from the
-// start, read_committed, control records too, until visit says that it is done.
-func (l *Lane) read(ctx context.Context, partition int32, visit func(*kgo.Record) (done bool, err error)) error {
+// start, control records too, until visit says that it is done.
+func (l *Lane) read(ctx context.Context, partition int32, level kgo.IsolationLevel, visit func(*kgo.Record) (done bool, err error)) error {
 	opts, err := l.sink.settings.options()
 	if err != nil {
 		return err
 	}
 	client, err := kgo.NewClient(append(opts,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{positionsTopic: {partition: kgo.NewOffset().AtStart()}}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(level),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(500*time.Millisecond),
 	)...)
@@ -148,11 +159,8 @@ func (l *Lane) read(ctx context.Context, partition int32, visit func(*kgo.Record
 	defer client.Close()
 	for {
 		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return err
-		}
-		for _, e := range fetches.Errors() {
-			return fmt.Errorf("reading %s: %w", positionsTopic, e.Err)
+		if err := fetches.Err(); err != nil {
+			return denied(fmt.Errorf("reading %s: %w", positionsTopic, err), "Read", positionsTopic)
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
 			if done, err := visit(records.Next()); done || err != nil {

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -37,6 +39,7 @@ type Sink struct {
 	claims map[int]claim // the own claim of each lane, as it came back
 	// suspicious: a rival may have fenced a lane, and not claimed it yet.
 	suspicious bool
+	unseen     sync.Once // settings of topics that the user may not see are told of
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -110,7 +113,11 @@ func (s *Sink) opening(err error) error {
 	if pipeline.ClassOf(err) != pipeline.Retryable {
 		return err
 	}
-	return &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Kafka at %v cannot be used", s.settings.Brokers), Err: err}
+	e := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Kafka at %v cannot be used", s.settings.Brokers), Err: err}
+	if errors.Is(err, kerr.SaslAuthenticationFailed) {
+		e.Do = checkLogin
+	}
+	return e
 }
 
 // open prepares the topics, fences, claims and reads.
@@ -129,7 +136,7 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 		return nil, err
 	}
 	if _, _, err := l.client.ProducerID(ctx); err != nil {
-		return nil, producerRefused(err)
+		return nil, denied(err, "Write", positionsTopic)
 	}
 	if err := l.checkPartitions(ctx, n); err != nil {
 		return nil, err
@@ -181,7 +188,7 @@ func (l *Lane) checkRival(ctx context.Context) error {
 		if look > 0 && !wait(ctx, rivalPatience) {
 			return ctx.Err()
 		}
-		newest, err := l.newestClaim(ctx)
+		newest, err := l.newestClaim(ctx, own)
 		if err != nil {
 			return err
 		}
@@ -192,15 +199,6 @@ func (l *Lane) checkRival(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// producerRefused tells what a failed InitProducerId means.
-func producerRefused(err error) error {
-	if isDenied(err) {
-		return &pipeline.Error{Class: pipeline.Unreachable, What: "Kafka does not let this user write transactions", Err: err,
-			Do: "allow Write and Describe on TransactionalId penstock.*"}
-	}
-	return err
 }
 
 // wait sleeps, and is false where ctx ended first.

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,10 +23,11 @@ type slab struct {
 	promise func(*kgo.Record, error)
 }
 
-// slabs are those that wait for their next use. Safe for concurrent use.
+// slabs are those of a lane. Safe for concurrent use.
 type slabs struct {
 	mu   sync.Mutex
-	free []*slab
+	free []*slab // they wait for their next use
+	all  []*slab
 }
 
 // take gives a slab, the one that was used last if there is one.
@@ -35,11 +38,29 @@ func (s *slabs) take(l *Lane) *slab {
 	if last < 0 {
 		fresh := &slab{lane: l}
 		fresh.promise = fresh.acknowledged
+		s.all = append(s.all, fresh)
 		return fresh
 	}
 	taken := s.free[last]
 	s.free = s.free[:last]
 	return taken
+}
+
+// waiting gives the topics of the batches that are not acknowledged, sorted. No
+// Write may be under way.
+func (s *slabs) waiting() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	topics := map[string]bool{}
+	for _, used := range s.all {
+		if used.left.Load() == 0 {
+			continue
+		}
+		for i := range used.records {
+			topics[used.records[i].Topic] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(topics))
 }
 
 func (s *slabs) give(back *slab) {

@@ -37,40 +37,33 @@ func (l *Lane) prepareTopics(ctx context.Context, admin *kadm.Client) (int, erro
 	if l.sink.deadLetter != "" {
 		wanted = append(wanted, l.sink.deadLetter)
 	}
-	found, err := admin.ListTopics(ctx, wanted...)
-	if err != nil {
-		return 0, err
-	}
-	for _, topic := range wanted {
+	partitions := 0
+	for _, topic := range wanted { // one by one: the client drops all answers for one denied
+		found, err := admin.ListTopics(ctx, topic)
+		if err != nil {
+			return 0, denied(err, needed(topic), topic)
+		}
 		if err := l.prepareTopic(ctx, admin, found[topic]); err != nil {
 			return 0, err
 		}
-	}
-	configs, err := admin.DescribeTopicConfigs(ctx, wanted...)
-	if err != nil {
-		return 0, err
-	}
-	if err := l.learn(configs); err != nil {
-		return 0, err
-	}
-	return l.partitions(ctx, admin, found)
-}
-
-// partitions gives the number of partitions of the topic of positions, which
-// may just have been made, by this lane or beside it.
-func (l *Lane) partitions(ctx context.Context, admin *kadm.Client, found kadm.TopicDetails) (int, error) {
-	for {
-		if n := len(found[positionsTopic].Partitions); n > 0 {
-			return n, nil
+		if topic == positionsTopic {
+			partitions = len(found[topic].Partitions)
 		}
+	}
+	if err := l.learnLimits(ctx, admin, wanted); err != nil {
+		return 0, err
+	}
+	for partitions == 0 { // the topic was just made, by this lane or beside it
 		if !wait(ctx, 10*time.Millisecond) {
 			return 0, ctx.Err()
 		}
-		var err error
-		if found, err = admin.ListTopics(ctx, positionsTopic); err != nil {
+		found, err := admin.ListTopics(ctx, positionsTopic)
+		if err != nil {
 			return 0, err
 		}
+		partitions = len(found[positionsTopic].Partitions)
 	}
+	return partitions, nil
 }
 
 // prepareTopic makes one topic where it is missing and may be made.
@@ -103,16 +96,54 @@ func create(ctx context.Context, admin *kadm.Client, topic string, c CreateTopic
 	if err == nil {
 		err = made.Err
 	}
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+	switch {
+	case isDenied(err):
+		return denied(err, "Create", topic)
+	case err != nil && !errors.Is(err, kerr.TopicAlreadyExists):
 		return fmt.Errorf("topic %s cannot be made: %w", topic, err)
 	}
 	return nil
 }
 
-// learn keeps the limits, and refuses a topic of positions that would forget.
-// Where describing is not allowed, Kafka's defaults are taken.
-func (l *Lane) learn(configs kadm.ResourceConfigs) error {
+// needed names the rights on a topic.
+func needed(topic string) string {
+	if topic == positionsTopic {
+		return "Read and Write"
+	}
+	return "Write"
+}
+
+// learnLimits keeps the limits of the topics, and refuses a topic of positions
+// that would forget. Where the user may not see a topic's settings, Kafka's
+// defaults are taken, and the log says so once.
+func (l *Lane) learnLimits(ctx context.Context, admin *kadm.Client, topics []string) error {
 	bytes := map[string]int32{}
+	var unseen []string
+	for _, topic := range topics { // one by one, as above
+		configs, err := admin.DescribeTopicConfigs(ctx, topic)
+		switch {
+		case isDenied(err):
+			unseen = append(unseen, topic)
+			continue
+		case err != nil:
+			return err
+		}
+		if err := learn(configs, bytes); err != nil {
+			return err
+		}
+	}
+	l.limits.bytes.Store(&bytes)
+	if len(unseen) > 0 {
+		l.sink.unseen.Do(func() {
+			l.sink.log.Warn("Kafka does not show the settings of topics: its default of max.message.bytes is taken, and nobody looked whether positions are compacted",
+				"topics", unseen, "do", "allow DescribeConfigs on these topics")
+		})
+	}
+	return nil
+}
+
+// learn puts the limits into bytes.
+func learn(configs kadm.ResourceConfigs, bytes map[string]int32) error {
 	for _, c := range configs {
 		for _, entry := range c.Configs {
 			switch {
@@ -127,6 +158,5 @@ func (l *Lane) learn(configs kadm.ResourceConfigs) error {
 			}
 		}
 	}
-	l.limits.bytes.Store(&bytes)
 	return nil
 }

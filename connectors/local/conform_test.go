@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -32,4 +33,50 @@ func TestSinksConform(t *testing.T) {
 			}})
 		})
 	}
+}
+
+func TestDropConforms(t *testing.T) {
+	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Fresh: func(*testing.T) (pipeline.Sink, func(t *testing.T) []string) {
+		s := &kept{Drop: NewDrop(DropSettings{})}
+		return s, func(t *testing.T) []string {
+			if n, _ := s.Count(); n != uint64(len(s.committed)) {
+				t.Errorf("it counts %d records of %d", n, len(s.committed))
+			}
+			return s.committed
+		}
+	}})
+}
+
+// kept is a Drop of which somebody remembers what it took.
+type kept struct {
+	*Drop
+	committed []string
+}
+
+func (k *kept) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
+	l, positions, err := k.Drop.Open(ctx, id)
+	return &keptLane{Lane: l, sink: k}, positions, err
+}
+
+type keptLane struct {
+	pipeline.Lane
+	sink    *kept
+	written []string
+}
+
+func (l *keptLane) Write(ctx context.Context, b *pipeline.Batch) error {
+	err := l.Lane.Write(ctx, b)
+	for r := range b.Live {
+		l.written = append(l.written, string(r.Value.Raw()))
+	}
+	return err
+}
+
+func (l *keptLane) Commit(ctx context.Context, positions map[string]pipeline.Position) error {
+	err := l.Lane.Commit(ctx, positions)
+	if err == nil {
+		l.sink.committed = append(l.sink.committed, l.written...)
+	}
+	l.written = nil
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -29,6 +30,9 @@ type laneName struct {
 	pipeline string
 	lane     int
 }
+
+// errFenced is what a lane says that another has taken the place of.
+var errFenced = &pipeline.Error{Class: pipeline.Fenced, What: "the lane was opened again"}
 
 // open hands out the lane, whose earlier owner in this process loses it.
 func (o *lineOutput) open(id pipeline.LaneID) *lineLane {
@@ -77,7 +81,7 @@ type lineLane struct {
 	output  *lineOutput
 	name    laneName
 	batches []*pipeline.Batch
-	closed  bool // guarded by output.mu
+	closed  atomic.Bool
 }
 
 // Check refuses a value that would become two lines.
@@ -92,6 +96,9 @@ func (l *lineLane) Check(r *pipeline.Record) error {
 }
 
 func (l *lineLane) Write(_ context.Context, b *pipeline.Batch) error {
+	if l.closed.Load() {
+		return errClosed
+	}
 	for i := range b.Records {
 		if b.Records[i].Fate == pipeline.DeadLettered {
 			return &pipeline.Error{
@@ -113,25 +120,25 @@ func (l *lineLane) Commit(ctx context.Context, _ map[string]pipeline.Position) e
 	o := l.output
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if l.closed {
+	if l.closed.Load() {
 		return errClosed
 	}
 	if o.owners[l.name] != l {
-		return &pipeline.Error{Class: pipeline.Fenced, What: "the lane was opened again"}
+		return errFenced
 	}
 	err := o.finish(o.write(l.batches))
 	clear(l.batches)
 	l.batches = l.batches[:0]
 	if err != nil {
-		l.closed = true
+		l.closed.Store(true)
 	}
 	return err
 }
 
+// Close waits for a Commit that is under way.
 func (l *lineLane) Close(context.Context) error {
 	l.output.mu.Lock()
 	defer l.output.mu.Unlock()
-	l.closed = true
-	l.batches = nil
+	l.closed.Store(true)
 	return nil
 }

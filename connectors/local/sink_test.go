@@ -117,6 +117,29 @@ func TestLineLaneIsTakenOver(t *testing.T) {
 	})
 }
 
+// The engine closes a lane while it writes, when a session must end.
+func TestLineLaneIsClosedWhileItWrites(t *testing.T) {
+	eachLineSink(t, func(t *testing.T, s pipeline.Sink, content func() string) {
+		l := lane(t, s)
+		refused := make(chan error)
+		go func() {
+			for {
+				if err := l.Write(t.Context(), batch("given up")); err != nil {
+					refused <- err
+					return
+				}
+			}
+		}()
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-refused
+		if content() != "" {
+			t.Errorf("it wrote %q", content())
+		}
+	})
+}
+
 func TestLineSinkRefuses(t *testing.T) {
 	eachLineSink(t, func(t *testing.T, s pipeline.Sink, content func() string) {
 		l := lane(t, s)
@@ -239,8 +262,17 @@ func TestDropCountsWhatIsCommitted(t *testing.T) {
 	if err := l.Commit(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(l.Write(t.Context(), batch("given up")), l.Close(t.Context()), l.Commit(t.Context(), nil), s.Close()); err != nil {
+	if err := errors.Join(l.Write(t.Context(), batch("given up")), l.Close(t.Context()), s.Close()); err != nil {
 		t.Fatal(err)
+	}
+	if l.Write(t.Context(), batch("late")) == nil || l.Commit(t.Context(), nil) == nil {
+		t.Error("a closed lane takes records")
+	}
+	l, next := lane(t, s), lane(t, s)
+	class(t, l.Write(t.Context(), batch("late")), pipeline.Fenced)
+	class(t, l.Commit(t.Context(), nil), pipeline.Fenced)
+	if err := next.Commit(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 	if n, size := s.Count(); n != 2 || size != 7 {
 		t.Errorf("counted %d records, %d bytes", n, size)

@@ -81,6 +81,7 @@ type listReader struct {
 	count  int               // items to ask for
 	left   int64             // items of the reply that are not read yet
 	anchor bool              // the first (lpush: the last) item of the reply was read before
+	fresh  bool              // another incarnation has begun: Read gives where it starts
 	pause  time.Duration     // before the next look at a list that has nothing new
 	full   time.Time         // when the server was last out of memory
 
@@ -109,7 +110,7 @@ func (r *listReader) Wait(ctx context.Context) error {
 	if r.live.spent() {
 		r.reset()
 	}
-	for r.left == 0 {
+	for r.left == 0 && !r.fresh {
 		doubt := r.doubt
 		if err := r.lookOrBlock(ctx); err != nil {
 			return r.failed(ctx, "reading list "+r.key, err)
@@ -209,7 +210,7 @@ func (r *listReader) Rewind(p pipeline.Position) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	if p.Incarnation != r.incarnation {
-		p = r.start
+		p, r.fresh = r.start, true
 	}
 	r.reset()
 	r.cursor = p
@@ -242,12 +243,15 @@ func (r *listReader) failed(ctx context.Context, doing string, err error) error 
 	return r.source.client.classify(doing, err)
 }
 
+// startOver takes the list as a new one. Read gives its first position before
+// anything else: it is committed even where the list is empty.
 func (r *listReader) startOver(ctx context.Context, gap error) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	if err := r.anew(ctx, r.cursor, gap.Error()); err != nil {
 		return err
 	}
+	r.fresh = true
 	return &pipeline.Error{Class: pipeline.Retryable, What: "list " + r.key + " is taken as a new one, from its head"}
 }
 

@@ -12,6 +12,10 @@ import (
 
 // Read takes items from the reply that Wait has found.
 func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
+	if r.fresh {
+		r.fresh, b.After = false, r.cursor
+		return r.live.usable()
+	}
 	if r.left == 0 {
 		return r.live.usable()
 	}

@@ -95,14 +95,31 @@ func (r *listReader) notTrimmed(reply []string, to uint64) error {
 	return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: another client pops, or writers push at the other end than pushed_by says", reply[0], reply[1], reply[2]), to)
 }
 
-// Tail is the position after what the list holds now.
+// tailScript gives companion and length of one moment.
+var tailScript = redis.NewScript(`
+local companion = redis.call('HMGET', KEYS[2], 'incarnation', 'position')
+return {companion[1] or '', companion[2] or '', tostring(redis.call('LLEN', KEYS[1]))}`)
+
+// Tail is the position after what the list holds now. There is none while the
+// list is about to be taken as a new one.
 func (r *listReader) Tail(ctx context.Context) (pipeline.Position, error) {
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	length, err := r.length(ctx)
+	if err := r.live.usable(); err != nil {
+		return pipeline.Position{}, err
+	}
+	reply, err := tailScript.Run(ctx, r.source.client, []string{r.key, r.companion}).StringSlice()
+	if err != nil {
+		return pipeline.Position{}, r.source.client.classify("looking for the tail of list "+r.key, err)
+	}
+	removed, known := parseUint([]byte(reply[1]))
+	length, _ := parseUint([]byte(reply[2]))
+	if r.broken != nil || reply[0] != r.incarnation || !known {
+		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Retryable, What: "list " + r.key + " does not continue what was read, as the next look at it will tell"}
+	}
 	p := r.start
-	p.Offset.Minor = r.base + length
-	return p, err
+	p.Offset.Minor = removed + length
+	return p, nil
 }
 
 // Lag is what the list holds beyond what was read.

@@ -54,6 +54,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
+	r.began.Store(&r.start)
 	r.moveTo(r.start)
 	if s.settings.Trigger.continuous() {
 		return r, nil
@@ -74,12 +75,15 @@ type streamReader struct {
 	count   int               // entries to ask for
 	asked   int               // entries asked for in the request under way, 0: none is
 	left    int64             // entries of the reply that are not read yet
-	skip    bool              // nothing is left up to tail: Read moves the position there
+	aim     pipeline.Offset   // the tail as it was when the request under way was sent
+	skip    bool              // nothing is left up to aim: Read moves the position there
+	fresh   bool              // another incarnation has begun: Read gives where it starts
 	checked time.Time         // when gaps were last looked for
 	doubt   bool              // an exchange has failed since the last one that did not
 	live    link
-	counts  bool // the server tells entries-added
-	tail    atomic.Pointer[pipeline.Offset]
+	counts  bool                              // the server tells entries-added
+	began   atomic.Pointer[pipeline.Position] // where this incarnation began, or the reading of it
+	tail    atomic.Pointer[pipeline.Position]
 	added   atomic.Int64 // cursor.Evidence.Added, -1 where it is not known; for Lag
 }
 
@@ -91,7 +95,7 @@ func (r *streamReader) Wait(ctx context.Context) error {
 	if r.live.spent() {
 		r.reset()
 	}
-	for r.left == 0 && !r.skip {
+	for r.left == 0 && !r.skip && !r.fresh {
 		if r.asked == 0 && time.Since(r.checked) > lookForGaps {
 			if err := r.lookForGap(ctx, false); err != nil {
 				return err
@@ -123,10 +127,8 @@ func (r *streamReader) Wait(ctx context.Context) error {
 
 // await gets to the first entry of the next reply.
 func (r *streamReader) await(c *conn) error {
-	beforeTail := r.tail.Load() != nil && r.cursor.Offset.Compare(*r.tail.Load()) < 0
-	blocks := !beforeTail && !r.doubt
 	if r.asked == 0 {
-		if err := r.ask(c, blocks); err != nil {
+		if err := r.ask(c, !r.doubt); err != nil {
 			return err
 		}
 	}
@@ -139,7 +141,7 @@ func (r *streamReader) await(c *conn) error {
 	}
 	r.asked = 0
 	if streams < 0 { // nothing came in time
-		r.skip = beforeTail
+		r.skip = r.beforeAim()
 		return nil
 	}
 	if _, err := c.array(); err != nil { // a pair: key and entries
@@ -156,10 +158,15 @@ func (r *streamReader) await(c *conn) error {
 	return err
 }
 
-// ask sends the next XREAD (https://redis.io/docs/latest/commands/xread/).
-func (r *streamReader) ask(c *conn, blocks bool) error {
+// ask sends the next XREAD (https://redis.io/docs/latest/commands/xread/). Up to
+// the tail there is nothing to block for: what was there is there, or is gone.
+func (r *streamReader) ask(c *conn, mayBlock bool) error {
+	r.aim = pipeline.Offset{}
+	if tail := r.tail.Load(); tail != nil && tail.Incarnation == r.cursor.Incarnation {
+		r.aim = tail.Offset
+	}
 	count, patience := strconv.Itoa(r.count), answerPatience
-	if blocks {
+	if mayBlock && !r.beforeAim() {
 		patience += blockFor
 		c.command("XREAD", "COUNT", count, "BLOCK", strconv.FormatInt(blockFor.Milliseconds(), 10), "STREAMS", r.key, r.cursor.Offset.String())
 	} else {
@@ -169,14 +176,18 @@ func (r *streamReader) ask(c *conn, blocks bool) error {
 	return c.flush(patience)
 }
 
+func (r *streamReader) beforeAim() bool { return r.cursor.Offset.Compare(r.aim) < 0 }
+
 // Read takes entries from the reply that Wait has found. A batch that fails is
 // thrown away: its entries are then read again.
 func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
 	if r.skip {
-		r.skip = false
-		r.cursor.Offset = *r.tail.Load()
+		r.cursor.Offset = r.aim
+	}
+	if r.skip || r.fresh {
+		r.skip, r.fresh = false, false
 		b.After = r.cursor
-		return nil
+		return r.live.usable()
 	}
 	if r.left == 0 {
 		return r.live.usable()
@@ -249,9 +260,14 @@ func fitting(count int, b *pipeline.Batch, limit pipeline.Limit) int {
 	return max(1, min(limit.Records, 2*limit.Bytes/size))
 }
 
-// Rewind drops the connection: the reply that may be under way is of no use.
+// Rewind drops the connection: the reply that may be under way is of no use. A
+// position of an incarnation that has ended meanwhile means the start of the one
+// there is.
 func (r *streamReader) Rewind(p pipeline.Position) error {
 	r.reset()
+	if began := r.began.Load(); p.Incarnation != began.Incarnation {
+		p, r.fresh = *began, true
+	}
 	r.moveTo(p)
 	return r.live.usable()
 }

@@ -204,6 +204,8 @@ func (r *streamReader) lookForGap(ctx context.Context, caughtUp bool) error {
 		if err == nil {
 			r.reset()
 			r.moveTo(fresh)
+			r.began.Store(&fresh)
+			r.fresh = true
 		}
 		return err
 	}

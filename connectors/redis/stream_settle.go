@@ -70,15 +70,15 @@ func (r *streamReader) Tail(ctx context.Context) (pipeline.Position, error) {
 	if err := r.live.usable(); err != nil {
 		return pipeline.Position{}, err
 	}
+	p := *r.began.Load()
 	newest, err := r.source.client.XRevRangeN(ctx, r.key, "+", "-", 1).Result()
 	if err != nil {
 		return pipeline.Position{}, r.source.client.classify("looking at the end of stream "+r.key, err)
 	}
-	p := r.start
 	if len(newest) == 1 {
 		p.Offset, _ = parseID([]byte(newest[0].ID))
 	}
-	r.tail.Store(&p.Offset)
+	r.tail.Store(&p)
 	return p, nil
 }
 

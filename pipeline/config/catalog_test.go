@@ -76,11 +76,11 @@ type dedupeSettings struct {
 }
 
 type setSettings struct {
-	Values map[string]any `yaml:",whole" path:"true" example:"{value.channel: web}" doc:"Literals."`
+	Values map[string]any `yaml:",whole" required:"true" path:"true" example:"{value.channel: web}" doc:"Literals."`
 }
 
 type computeSettings struct {
-	Values map[string]pipeline.Expression `yaml:",whole" path:"true" example:"{value.total: value.price * 2}" doc:"Expressions."`
+	Values map[string]pipeline.Expression `yaml:",whole" required:"true" path:"true" example:"{value.total: value.price * 2}" doc:"Expressions."`
 }
 
 type dropSettings struct {

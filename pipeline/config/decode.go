@@ -110,10 +110,6 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f field, path string) {
 
 // want notes that a node is not what the field takes.
 func (d *decoder) want(n *yaml.Node, f field, path string) {
-	got := describe(n)
-	if f.typ == typeSecret && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
-		got = "a number or a word that YAML knows"
-	}
 	do := fmt.Sprintf("write %s, like %s", a(f.typeName()), f.sample())
 	component := f.component()
 	switch {
@@ -126,7 +122,7 @@ func (d *decoder) want(n *yaml.Node, f field, path string) {
 	case f.typ.Kind() == reflect.String && n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null":
 		do = "put it in quotes"
 	}
-	d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), a(f.typeName()), got), do)
+	d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), a(f.typeName()), f.instead(n)), do)
 }
 
 // label is a path as messages show it: its last part is enough, beside the place.
@@ -142,6 +138,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f field, path string) {
 		d.want(n, f, path)
 		return
 	}
+	if d.empty(n, len(n.Content), f, path) {
+		return
+	}
 	v.Set(reflect.MakeSlice(f.typ, len(n.Content), len(n.Content)))
 	for i, child := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
@@ -153,6 +152,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f field, path string) {
 func (d *decoder) object(n *yaml.Node, v reflect.Value, f field, path string) {
 	if n.Kind != yaml.MappingNode {
 		d.want(n, f, path)
+		return
+	}
+	if d.empty(n, len(n.Content), f, path) {
 		return
 	}
 	v.Set(reflect.MakeMapWithSize(f.typ, len(n.Content)/2))

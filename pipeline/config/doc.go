@@ -14,7 +14,8 @@
 //	doc:"…"            one or two sentences for the reference
 //	default:"…"        as it would stand in the file; used when the field is absent. Of a
 //	                   ",scalar" field: when the whole struct is absent. bool: false
-//	required:"true"    absent is a mistake
+//	required:"true"    absent is a mistake, and so is an empty text, list or map;
+//	                   required:"written": it may be empty
 //	enum:"a,b"         the only texts it takes
 //	min:"1"            the smallest number, size or duration it takes
 //	example:"…"        as it would stand in the file

@@ -2,8 +2,11 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -17,6 +20,7 @@ type field struct {
 	def        string
 	hasDefault bool
 	required   bool
+	filled     bool // an empty text, list or map is none
 	enum       []string
 	min        string
 	example    string
@@ -85,7 +89,8 @@ func newField(sf reflect.StructField, name string) field {
 	f := field{
 		name: name, index: sf.Index, typ: sf.Type,
 		doc: sf.Tag.Get("doc"), example: sf.Tag.Get("example"), min: sf.Tag.Get("min"),
-		required:  sf.Tag.Get("required") == "true",
+		required:  sf.Tag.Get("required") != "",
+		filled:    sf.Tag.Get("required") == "true",
 		condition: sf.Tag.Get("condition") == "true",
 		path:      sf.Tag.Get("path") == "true",
 		of:        kind(sf.Tag.Get("of")),
@@ -118,6 +123,24 @@ func impliedDefault(t reflect.Type) (def string, ok bool) {
 	return s.scalar.def, s.scalar.hasDefault
 }
 
+// instead describes what stands where the field is, without what may be a secret.
+func (f field) instead(n *yaml.Node) string {
+	scalar := n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null"
+	switch {
+	case scalar && f.typ == typeSecret:
+		return "a number or a word that YAML knows"
+	case scalar && holdsSecret(f.typ):
+		return "a text or a number" // which may be the secret, one level too high
+	}
+	return describe(n)
+}
+
+// holdsSecret says whether one of the fields of an object is secret.
+func holdsSecret(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct &&
+		slices.ContainsFunc(shapeOf(t).fields, func(f field) bool { return f.typ == typeSecret })
+}
+
 func (s *shape) find(name string) (field, bool) {
 	for _, f := range s.fields {
 		if f.name == name {
@@ -138,7 +161,7 @@ func (s *shape) names() []string {
 // element is the field of the elements of a list or map.
 func (f field) element() field {
 	f.typ = f.typ.Elem()
-	f.required, f.hasDefault, f.example = false, false, ""
+	f.required, f.filled, f.hasDefault, f.example = false, false, false, ""
 	return f
 }
 

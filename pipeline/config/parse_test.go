@@ -119,7 +119,7 @@ func TestTextsTakeVariables(t *testing.T) {
 		"a-${TOPIC}-${EMPTY}z":       "a-from_env-z",
 		"${NONE:-x:-y}":              "x:-y",
 		"${EMPTY:-default}":          "default",
-		"${NONE:-}":                  "",
+		"-${NONE:-}":                 "-",
 		"${file:/run/secrets/token}": "s3cr3t-token",
 		"${file:/run/secrets/lines}": "a\nb",
 		"$${TOPIC} $$ $ $x x$":       "${TOPIC} $ $ $x x$",

@@ -65,6 +65,9 @@ func (d *decoder) textual(n *yaml.Node, v reflect.Value, f field, path string) {
 	case typeDelivery:
 		v.SetUint(uint64(pipeline.ExactlyOnce) - uint64(slices.Index(f.enum, text)))
 	default:
+		if d.empty(n, len(text), f, path) {
+			return
+		}
 		v.SetString(text)
 		if f.path {
 			d.paths = append(d.paths, recordPath{n, text, path})
@@ -147,6 +150,15 @@ func (d *decoder) least(n *yaml.Node, v reflect.Value, f field, path string) {
 	if below {
 		d.wrong(n, path, fmt.Sprintf("%s has to be at least %s, not %s", label(path), f.min, clip(n.Value)), "write "+f.sample())
 	}
+}
+
+// empty notes that a field says nothing which has to say something.
+func (d *decoder) empty(n *yaml.Node, length int, f field, path string) bool {
+	if length > 0 || !f.filled {
+		return false
+	}
+	d.wrong(n, path, label(path)+" is empty", "write "+d.missing(f))
+	return true
 }
 
 // least gives the smallest number a field takes, durations in nanoseconds.

@@ -75,18 +75,26 @@ func (s schemer) bare(f field, depth int) object {
 	case reflect.Struct:
 		return s.structure(f.typ, depth)
 	case reflect.Slice:
-		return object{"type": "array", "items": s.value(f.element().undocumented(), depth)}
+		return f.notEmpty("minItems", object{"type": "array", "items": s.value(f.element().undocumented(), depth)})
 	case reflect.Map:
-		return object{"type": "object", "additionalProperties": s.value(f.element().undocumented(), depth)}
+		return f.notEmpty("minProperties", object{"type": "object", "additionalProperties": s.value(f.element().undocumented(), depth)})
 	case reflect.Interface:
 		return object{}
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.String:
-		return object{"type": "string"}
+		return f.notEmpty("minLength", object{"type": "string"})
 	default:
 		return numberSchema(f)
 	}
+}
+
+// notEmpty adds that there is at least one of what the keyword counts.
+func (f field) notEmpty(keyword string, schema object) object {
+	if f.filled {
+		schema[keyword] = 1
+	}
+	return schema
 }
 
 // special gives the schema of what is written in a way of its own; nil: f is not.

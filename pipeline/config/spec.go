@@ -97,8 +97,8 @@ type Commit struct {
 // stand in the file, with json.Number for numbers; nothing in them is expanded.
 type Test struct {
 	Name   string       `yaml:"name" required:"true" example:"a purchase passes" doc:"What the test shows."`
-	Given  []TestRecord `yaml:"given" required:"true" example:"[{value: {user_id: u1}}]" doc:"The records that come."`
-	Expect []TestRecord `yaml:"expect" required:"true" example:"[{key: u1}]" doc:"The records that go out, in order; [] for none."`
+	Given  []TestRecord `yaml:"given" required:"written" example:"[{value: {user_id: u1}}]" doc:"The records that come."`
+	Expect []TestRecord `yaml:"expect" required:"written" example:"[{key: u1}]" doc:"The records that go out, in order; [] for none."`
 
 	At Place
 }

@@ -35,67 +35,6 @@ func TestEndsWithItsShards(t *testing.T) {
 	})
 }
 
-func TestUntilDrained(t *testing.T) {
-	bubble(t, func(r *rig) {
-		r.cfg.UntilDrained = true
-		r.source.fill("a", 200)
-		r.source.fill("b", 10)
-		r.source.push("empty")
-		r.sink.positions["b"] = at(4)
-		r.cfg.At = func(p engine.Point) {
-			if p == engine.Opened { // these are not waited for
-				r.source.push("b", "late")
-			}
-		}
-		if err := r.run(); err != nil {
-			r.Fatal(err)
-		}
-		r.complete("a")
-		if a, b := r.source.settled("a"), r.source.settled("b"); a != 200 || b < 10 {
-			r.Errorf("settled %d and %d", a, b)
-		}
-	})
-}
-
-func TestUntilDrainedWithNothingToDo(t *testing.T) {
-	for name, set := range map[string]func(r *rig){
-		"no shards":        func(*rig) {},
-		"an empty shard":   func(r *rig) { r.source.push("a") },
-		"all is committed": func(r *rig) { r.source.fill("a", 10); r.sink.positions["a"] = at(10) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(r *rig) {
-				r.cfg.UntilDrained = true
-				set(r)
-				began := time.Now()
-				if err := r.run(); err != nil || time.Since(began) != 0 {
-					r.Errorf("%v, after %v", err, time.Since(began))
-				}
-			})
-		})
-	}
-}
-
-func TestUntilDrainedWaitsForTheCleanUp(t *testing.T) {
-	bubble(t, func(r *rig) {
-		r.cfg.UntilDrained = true
-		failures := 5
-		r.source.settle = func(context.Context, string) error {
-			if failures--; failures >= 0 {
-				return unreachable("Redis")
-			}
-			return nil
-		}
-		r.source.fill("a", 100)
-		if err := r.run(); err != nil {
-			r.Fatal(err)
-		}
-		if n := r.source.settled("a"); n != 100 {
-			r.Errorf("settled %d", n)
-		}
-	})
-}
-
 func TestPatience(t *testing.T) {
 	away := func(string) error { return unreachable("Redis") }
 	for name, set := range map[string]func(r *rig){
@@ -104,6 +43,13 @@ func TestPatience(t *testing.T) {
 		"a shard cannot be opened":  func(r *rig) { r.source.open = away },
 		"a shard cannot be read":    func(r *rig) { r.source.wait = away },
 		"a shard cannot be cleaned": func(r *rig) { r.source.settle = func(context.Context, string) error { return unreachable("Redis") } },
+		"a shard cannot be read, and others take their time": func(r *rig) {
+			r.source.wait = away
+			r.source.lag = func(ctx context.Context) { pause(ctx, 20*time.Second) }
+			for _, shard := range []string{"b", "c", "d", "e"} {
+				r.source.fill(shard, 100)
+			}
+		},
 		"nothing can be committed, though the lane opens": func(r *rig) {
 			r.sink.positions["a"] = at(0)
 			r.sink.commit = func(ctx context.Context, _ *entry) (bool, error) {

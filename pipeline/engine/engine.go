@@ -69,6 +69,7 @@ type Engine struct {
 	state     *state
 	stats     *Stats
 	isolation isolation
+	drain     drain
 }
 
 // New makes an engine. It starts nothing; Run does.

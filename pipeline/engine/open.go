@@ -66,6 +66,7 @@ func (s *session) openShard(name string, first bool) (*shard, error) {
 		session: s, name: name, reader: reader, share: s.window.share(s.engine.cfg.Window), out: make(chan *message.Message),
 		moved: req.From == nil || *req.From != start, written: start,
 	}
+	sh.settled.Store(&start)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shards[name] = sh
@@ -113,26 +114,26 @@ func (s *session) launch(opened []*shard) {
 	}
 }
 
-// findTails asks each shard where UntilDrained ends.
-func (s *session) findTails(opened []*shard) error {
-	if !s.engine.cfg.UntilDrained {
-		return nil
-	}
-	for _, sh := range opened {
-		tail, err := sh.reader.Tail(s.reading)
-		if err != nil {
-			return fmt.Errorf("shard %s: %w", sh.name, err)
+// patienceLoop ends the session when the patience is over. It asks nobody who may
+// take his time.
+func (s *session) patienceLoop() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.reading.Done():
+			return
+		case <-ticker.C:
+			if err := s.engine.patienceOver(); err != nil {
+				s.fail(err)
+				return
+			}
 		}
-		if tail.Offset.Compare(sh.written.Offset) > 0 {
-			sh.tail = &tail
-			s.draining.Add(1)
-		}
 	}
-	return nil
 }
 
-// lookLoop finds new shards, keeps the lag and the patience, and ends the
-// session when every shard is at its end.
+// lookLoop finds new shards, keeps the lag, looks whether all is drained, and ends
+// the session when every shard is at its end.
 func (s *session) lookLoop() {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -152,14 +153,11 @@ func (s *session) lookLoop() {
 }
 
 func (s *session) look() {
-	if err := s.engine.patienceOver(); err != nil {
-		s.fail(err)
-		return
-	}
 	if s.window.empty() { // whatever a commit failed with, nothing waits for one
 		s.engine.state.well(sessionTrouble)
 	}
 	s.measureLag(s.reading)
+	s.lookAtTails()
 	opened, err := s.open(false)
 	s.launch(opened)
 	switch {

@@ -31,14 +31,13 @@ type session struct {
 	router    *message.Router
 	window    *window
 
-	mu       sync.Mutex
-	shards   map[string]*shard
-	draining atomic.Int64  // shards that UntilDrained waits for
-	ended    atomic.Int64  // shards that are at their end
-	end      chan struct{} // one more shard is at its end
-	looking  sync.WaitGroup
-	readers  sync.WaitGroup
-	loops    sync.WaitGroup
+	mu      sync.Mutex
+	shards  map[string]*shard
+	ended   atomic.Int64  // shards that are at their end
+	end     chan struct{} // one more shard is at its end
+	looking sync.WaitGroup
+	readers sync.WaitGroup
+	loops   sync.WaitGroup
 
 	underWay atomic.Int64  // batches between Read and the lane
 	turn     chan struct{} // holds a token: who has it may use the lane
@@ -53,7 +52,7 @@ var errStopped = errors.New("stopped")
 // session opens a lane, runs until something ends it, and closes all it opened.
 // opened is false where it did not come to read.
 func (e *Engine) session(stop context.Context) (opened bool, err error) {
-	lane, positions, err := e.cfg.Sink.Open(stop, pipeline.LaneID{Pipeline: e.cfg.Name, Lanes: 1, Instance: e.cfg.Instance})
+	lane, positions, err := e.openLane(stop)
 	if err != nil {
 		return false, err
 	}
@@ -64,11 +63,17 @@ func (e *Engine) session(stop context.Context) (opened bool, err error) {
 	defer s.close()
 	s.loops.Go(s.closeLane)
 	s.loops.Go(s.deadline)
+	s.loops.Go(s.patienceLoop)
 	if err := s.start(); err != nil {
 		return false, err
 	}
 	<-s.reading.Done()
 	return true, s.finish(stop)
+}
+
+func (e *Engine) openLane(ctx context.Context) (_ pipeline.Lane, _ map[string]pipeline.Position, err error) {
+	defer e.recovered("the sink", &err, laneTrouble)
+	return e.cfg.Sink.Open(ctx, pipeline.LaneID{Pipeline: e.cfg.Name, Lanes: 1, Instance: e.cfg.Instance})
 }
 
 func newSession(e *Engine, lane pipeline.Lane, positions map[string]pipeline.Position) *session {
@@ -96,6 +101,10 @@ func (s *session) start() error {
 	}
 	e.state.opened()
 	e.at(Opened)
+	if e.drain.over() {
+		s.halt(errStopped)
+		return nil
+	}
 	if s.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: e.cfg.Shutdown}, watermill.NopLogger{}); err != nil {
 		return err
 	}
@@ -105,9 +114,6 @@ func (s *session) start() error {
 	s.loops.Go(s.commitLoop)
 	s.loops.Go(s.settleLoop)
 	s.launch(opened)
-	if e.cfg.UntilDrained && s.draining.Load() == 0 {
-		s.halt(errStopped)
-	}
 	s.looking.Go(s.lookLoop)
 	return nil
 }
@@ -164,7 +170,8 @@ func (s *session) closeLane() {
 	case <-s.turn:
 	default:
 	}
-	s.lane.Close(context.WithoutCancel(s.ctx)) //nolint:errcheck // whatever it says, the next lane fences this one
+	// Whatever it says, the next lane fences this one.
+	_ = s.guard(func() error { return s.lane.Close(context.WithoutCancel(s.ctx)) })
 }
 
 // close ends everything the session has started, and waits for it.

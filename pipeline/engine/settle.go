@@ -78,8 +78,7 @@ func (s *session) settle(ctx context.Context) bool {
 	defer func() { s.settling.busy <- struct{}{} }()
 	all := true
 	for name, p := range s.settling.take() {
-		sh := s.shard(name)
-		if err := sh.reader.Settle(ctx, p); err != nil {
+		if err := s.settleShard(ctx, s.shard(name), p); err != nil {
 			if final(err) {
 				s.halt(err)
 			} else if s.ctx.Err() == nil {
@@ -90,20 +89,18 @@ func (s *session) settle(ctx context.Context) bool {
 			continue
 		}
 		s.engine.state.well(settleTrouble + name)
-		s.engine.at(Settled)
-		s.drained(sh, p)
 	}
 	return all
 }
 
-// drained ends the reading when the last shard that UntilDrained waits for is
-// settled to its tail.
-func (s *session) drained(sh *shard, p pipeline.Position) {
-	if sh.tail == nil || p.Offset.Compare(sh.tail.Offset) < 0 {
-		return
+func (s *session) settleShard(ctx context.Context, sh *shard, p pipeline.Position) error {
+	if err := sh.reader.Settle(ctx, p); err != nil {
+		return err
 	}
-	sh.tail = nil
-	if s.draining.Add(-1) == 0 {
-		s.halt(errStopped)
+	s.engine.at(Settled)
+	sh.settled.Store(&p)
+	if s.engine.drain.near(sh.name, p) {
+		return s.drained(ctx, sh)
 	}
+	return nil
 }

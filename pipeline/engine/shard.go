@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -17,9 +18,9 @@ type shard struct {
 	session *session
 	name    string
 	reader  pipeline.Reader
-	share   *room              // of the window
-	moved   bool               // it does not start where the sink says it was
-	tail    *pipeline.Position // UntilDrained ends there; nil: it does not wait for this shard
+	share   *room // of the window
+	moved   bool  // it does not start where the sink says it was
+	settled atomic.Pointer[pipeline.Position]
 	out     chan *message.Message
 
 	// written is the position after the last batch that a transaction holds. The

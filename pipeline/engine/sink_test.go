@@ -75,6 +75,7 @@ type ledger struct {
 	open   func(ctx context.Context) error
 	check  func(r *pipeline.Record) error
 	write  func(ctx context.Context, b *pipeline.Batch) error
+	close  func()
 	commit func(ctx context.Context, l *entry) (applied bool, err error) // instead of a good commit
 }
 
@@ -263,6 +264,9 @@ func (l *entry) Close(context.Context) error {
 	l.once.Do(func() {
 		close(l.closed)
 		l.sink.watch.lanes.Add(-1)
+		if l.sink.close != nil {
+			l.sink.close()
+		}
 	})
 	return nil
 }

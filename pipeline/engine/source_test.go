@@ -27,6 +27,7 @@ type tapes struct {
 	wait   func(shard string) error
 	read   func(shard string) error
 	settle func(ctx context.Context, shard string) error
+	lag    func(ctx context.Context)
 }
 
 // tape is one shard.
@@ -39,6 +40,7 @@ type tape struct {
 	opens   []pipeline.OpenRequest
 	kept    bool // something was settled
 	newest  bool // the first start skips what is there
+	lives   int  // incarnations that have ended
 }
 
 var _ pipeline.Source = (*tapes)(nil)
@@ -66,6 +68,22 @@ func (s *tapes) fill(shard string, n int) {
 		values[i] = fmt.Sprintf("%s/%d", shard, i)
 	}
 	s.push(shard, values...)
+}
+
+// pop takes the newest n records of a shard away, as another client would.
+func (s *tapes) pop(shard string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.shards[shard]
+	t.records = t.records[:len(t.records)-n]
+}
+
+// restart begins another incarnation of a shard, whose positions go on.
+func (s *tapes) restart(shard string) {
+	s.mu.Lock()
+	s.shards[shard].lives++
+	s.mu.Unlock()
+	s.push(shard)
 }
 
 // seal ends a shard after its last record.
@@ -140,7 +158,7 @@ func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Read
 	case req.First && t.newest:
 		r.next = uint64(len(t.records))
 	}
-	r.start = at(r.next)
+	r.start, r.life = t.at(r.next), t.lives
 	s.watch.readers.Add(1)
 	return r, nil
 }
@@ -152,7 +170,16 @@ func (s *tapes) Close() error {
 	return nil
 }
 
-// at is the position after n records.
+// at is the position after n records, in this incarnation of the tape.
+func (t *tape) at(n uint64) pipeline.Position {
+	p := at(n)
+	if t.lives > 0 {
+		p.Incarnation = fmt.Sprint("tape ", t.lives)
+	}
+	return p
+}
+
+// at is the position after n records of a tape in its first incarnation.
 func at(n uint64) pipeline.Position {
 	return pipeline.Position{Incarnation: "tape", Offset: pipeline.Offset{Minor: n}}
 }
@@ -167,6 +194,7 @@ type tapeReader struct {
 	close  sync.Once
 	done   chan struct{}
 	next   uint64
+	life   int
 }
 
 var errClosed = errors.New("the reader is closed")
@@ -211,12 +239,12 @@ func (r *tapeReader) Wait(ctx context.Context) error {
 	}
 	for {
 		r.source.mu.Lock()
-		there, sealed, news := uint64(len(r.tape.records)), r.tape.sealed, r.tape.news
+		there, sealed, news, another := uint64(len(r.tape.records)), r.tape.sealed, r.tape.news, r.tape.lives != r.life
 		r.source.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case r.next < there:
+		case r.next < there, another:
 			return nil
 		case sealed:
 			return pipeline.ErrEnd
@@ -254,7 +282,7 @@ func (r *tapeReader) Read(_ context.Context, b *pipeline.Batch, limit pipeline.L
 		b.Read++
 		b.Bytes += len(value)
 	}
-	b.After = at(r.next)
+	b.After, r.life = r.tape.at(r.next), r.tape.lives
 	r.tape.read = max(r.tape.read, r.next)
 	r.source.watch.holds(1, b.Bytes)
 	return nil
@@ -300,10 +328,13 @@ func (r *tapeReader) Tail(context.Context) (pipeline.Position, error) {
 	}
 	r.source.mu.Lock()
 	defer r.source.mu.Unlock()
-	return at(uint64(len(r.tape.records))), nil
+	return r.tape.at(uint64(len(r.tape.records))), nil
 }
 
-func (r *tapeReader) Lag(context.Context) (int64, error) {
+func (r *tapeReader) Lag(ctx context.Context) (int64, error) {
+	if r.source.lag != nil {
+		r.source.lag(ctx)
+	}
 	if r.isClosed() {
 		return -1, errClosed
 	}

@@ -48,6 +48,14 @@ func TestTroubles(t *testing.T) {
 				return nil
 			})}}
 		}, "a transform, on shard a panicked (*errors.errorString); the log has the stack; please report it"},
+		{"a panic of the sink, opening", func(r *rig, fails func() error) {
+			r.sink.open = func(context.Context) error {
+				if err := fails(); err != nil {
+					panic(err)
+				}
+				return nil
+			}
+		}, "the sink panicked (*errors.errorString); the log has the stack; please report it"},
 		{"a panic of the source", func(r *rig, fails func() error) {
 			r.source.read = func(string) error {
 				if err := fails(); err != nil {
@@ -111,6 +119,21 @@ func TestTroubles(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestPanicOfALaneThatCloses(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.sink.close = func() { panic("SECRET") }
+		r.source.fill("a", 20)
+		stop := r.start()
+		r.until("all moves", func() bool { return r.source.settled("a") == 20 })
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+		if said := r.log.with("the sink panicked"); len(said) != 1 || len(r.log.with("SECRET")) > 0 {
+			r.Errorf("logged %v", said)
+		}
+	})
 }
 
 func TestSlowCommitIsSaid(t *testing.T) {

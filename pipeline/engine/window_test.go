@@ -113,6 +113,7 @@ func TestWhatTransformsMakeCountsToo(t *testing.T) {
 			}
 			return nil
 		})}}
+		r.source.push("a")
 		stop := r.start()
 		for range 20 { // one after the other: what is read has been transformed
 			r.source.fill("a", 10)

@@ -33,6 +33,7 @@ type KafkaOptions struct {
 	Heap       string            // of the JVM, "512m"; empty: 1g
 	Dir        string            // for its files; empty: a temporary one, removed by Stop
 	Port       int               // zero: a free one
+	SASL       bool              // a listener with TLS and logins too, at SASLAddr; Properties hold its keys and users
 	Properties map[string]string // added to server.properties, or instead of what is there
 }
 
@@ -40,6 +41,7 @@ type KafkaOptions struct {
 // methods are called one at a time.
 type Kafka struct {
 	addr string
+	sasl string   // address of the listener with TLS and logins; empty: none
 	proc *process // nil: shared, and started by somebody else
 }
 
@@ -64,7 +66,7 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	}
 	classes := filepath.Join(o.Libs, "*")
 	k.proc.argv = []string{java, "-Xms" + o.Heap, "-Xmx" + o.Heap, "-cp", classes, "kafka.Kafka", "server.properties"}
-	if err = k.format(ctx, java, classes, port, o.Properties); err == nil {
+	if err = k.format(ctx, java, classes, port, o); err == nil {
 		err = k.proc.start(ctx, k.ready)
 	}
 	if err != nil {
@@ -75,13 +77,20 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 
 // format writes server.properties and formats the log directory for it, unless
 // an earlier Kafka has done so in the same directory.
-func (k *Kafka) format(ctx context.Context, java, classes string, port int, more map[string]string) error {
+func (k *Kafka) format(ctx context.Context, java, classes string, port int, o KafkaOptions) error {
 	controller, err := freePort()
 	if err != nil {
 		return err
 	}
+	if o.SASL {
+		sasl, err := freePort()
+		if err != nil {
+			return err
+		}
+		k.sasl = loopback(sasl)
+	}
 	file := filepath.Join(k.proc.dir, "server.properties")
-	text := properties(port, controller, filepath.Join(k.proc.dir, "data"), more)
+	text := properties(loopback(port), loopback(controller), k.sasl, filepath.Join(k.proc.dir, "data"), o.Properties)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -97,16 +106,17 @@ func (k *Kafka) format(ctx context.Context, java, classes string, port int, more
 	return nil
 }
 
-// properties gives the file of one broker that is its own controller. After a
-// kill the controller waits for the end of the broker's old session before it
-// lets the new one in, so that is short: 3 s in place of 9.
-func properties(port, controller int, data string, more map[string]string) string {
+// properties gives the file of one broker that is its own controller, by the
+// addresses of its listeners; sasl may be empty. After a kill the controller
+// waits for the end of the broker's old session before it lets the new one in,
+// so that is short: 3 s in place of 9.
+func properties(plain, controller, sasl, data string, more map[string]string) string {
 	all := map[string]string{
 		"process.roles":                                    "broker,controller",
 		"node.id":                                          "1",
-		"controller.quorum.voters":                         "1@" + loopback(controller),
-		"listeners":                                        "PLAINTEXT://" + loopback(port) + ",CONTROLLER://" + loopback(controller),
-		"advertised.listeners":                             "PLAINTEXT://" + loopback(port),
+		"controller.quorum.voters":                         "1@" + controller,
+		"listeners":                                        "PLAINTEXT://" + plain + ",CONTROLLER://" + controller,
+		"advertised.listeners":                             "PLAINTEXT://" + plain,
 		"controller.listener.names":                        "CONTROLLER",
 		"listener.security.protocol.map":                   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"broker.session.timeout.ms":                        "3000",
@@ -118,6 +128,11 @@ func properties(port, controller int, data string, more map[string]string) strin
 		"share.coordinator.state.topic.replication.factor": "1",
 		"share.coordinator.state.topic.min.isr":            "1",
 		"group.initial.rebalance.delay.ms":                 "0",
+	}
+	if sasl != "" {
+		all["listeners"] += ",SASL_SSL://" + sasl
+		all["advertised.listeners"] += ",SASL_SSL://" + sasl
+		all["listener.security.protocol.map"] += ",SASL_SSL:SASL_SSL"
 	}
 	maps.Copy(all, more)
 	var text strings.Builder
@@ -192,6 +207,10 @@ func moduleRoot() (string, error) {
 
 // Addr gives "127.0.0.1:port".
 func (k *Kafka) Addr() string { return k.addr }
+
+// SASLAddr gives "127.0.0.1:port" of the listener with TLS and logins, empty
+// where there is none.
+func (k *Kafka) SASLAddr() string { return k.sasl }
 
 // Kill ends the broker with SIGKILL and returns when it has ended.
 func (k *Kafka) Kill() error { return kill(k.proc) }

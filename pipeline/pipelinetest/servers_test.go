@@ -88,10 +88,19 @@ func TestKafkaLibsAreFound(t *testing.T) {
 }
 
 func TestPropertiesCanBeReplaced(t *testing.T) {
-	text := properties(1, 2, "/data", map[string]string{"node.id": "7", "num.partitions": "4"})
+	text := properties("a:1", "a:2", "", "/data", map[string]string{"node.id": "7", "num.partitions": "4"})
 	for _, line := range []string{"node.id=7\n", "num.partitions=4\n", "log.dirs=/data\n"} {
 		if strings.Count(text, line) != 1 {
 			t.Errorf("%q is not there once in:\n%s", line, text)
+		}
+	}
+}
+
+func TestPropertiesWithLogins(t *testing.T) {
+	text := properties("a:1", "a:2", "a:3", "/data", nil)
+	for _, line := range []string{"\nlisteners=PLAINTEXT://a:1,CONTROLLER://a:2,SASL_SSL://a:3\n", "\nadvertised.listeners=PLAINTEXT://a:1,SASL_SSL://a:3\n"} {
+		if !strings.Contains("\n"+text, line) {
+			t.Errorf("%q is not in:\n%s", line, text)
 		}
 	}
 }
