@@ -133,7 +133,9 @@ func TestLineLaneIsClosedWhileItWrites(t *testing.T) {
 		if err := l.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		<-refused
+		if err := <-refused; !errors.Is(err, errClosed) {
+			t.Error(err)
+		}
 		if content() != "" {
 			t.Errorf("it wrote %q", content())
 		}

@@ -23,4 +23,12 @@
 // half of the window. A lane that fails ends the session before anybody else uses
 // it: everything is closed, and opened again from the positions that the sink has.
 // Both wait between tries, longer each time, and say so in the State.
+//
+// # The end
+//
+// A run ends when it is stopped, when every shard says ErrEnd, or, with
+// UntilDrained, when each shard is settled to the tail it had when the first
+// session opened. A tail that can no longer be reached, since the shard has begun
+// another incarnation or others have removed what was left, is taken anew; so a
+// drain ends whatever others push or pop, and not before the rest is delivered.
 package engine
