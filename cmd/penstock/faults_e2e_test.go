@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/penstock-io/penstock/connectors/local"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
@@ -99,6 +102,7 @@ func TestKafkaFaults(t *testing.T) {
 	t.Run("paused, stream", func(t *testing.T) { kafkaPaused(t, onKafka(t, "redis_stream"), k) })
 	t.Run("second SIGTERM", func(t *testing.T) { secondSignal(t, onKafka(t, "redis_list"), k) })
 	t.Run("stop in time", func(t *testing.T) { stopInTime(t, onKafka(t, "redis_list"), k) })
+	t.Run("positions deleted", func(t *testing.T) { positionsDeleted(t, onKafka(t, "redis_stream")) })
 }
 
 func kafkaComesLater(t *testing.T, j *job, k *pipelinetest.Kafka) {
@@ -147,6 +151,31 @@ func kafkaPaused(t *testing.T, j *job, k *pipelinetest.Kafka) {
 	j.emptied(soon)
 	stopped(t, c)
 	j.check(shop)
+}
+
+// Somebody deletes Penstock's memory under it: it ends, and delivers nothing twice.
+func positionsDeleted(t *testing.T, j *job) {
+	j.more = []string{"value_field: payload"}
+	j.sink = append(j.sink, "transaction_timeout: 2s")
+	shop := newShop()
+	j.push(shop, 5_000, 0).Do(t)
+	c := j.start()
+	j.arrived(j.name, 5_000)
+	wantIn(t, c.Log(), "no position of it was committed", `"shard":"`+j.keys[0])
+	client, err := kgo.NewClient(kgo.SeedBrokers(j.kafka))
+	must(t, err)
+	defer client.Close()
+	deleted, err := kadm.NewClient(client).DeleteTopics(t.Context(), "_penstock_positions")
+	must(t, err)
+	must(t, deleted.Error())
+	j.push(shop, 1_000, 0).Do(t)
+	if code := c.Exit(soon); code != exitFailed {
+		t.Errorf("ended with code %d", code)
+	}
+	wantIn(t, c.Log(), "the sink no longer holds position", "of shard "+j.keys[0], "it gives none")
+	if report := j.report(shop); report.Doubled+report.Disordered+report.Corrupt+report.Foreign > 0 || report.Lost > 1_000 {
+		t.Errorf("%s", report)
+	}
 }
 
 // hanging gives a process with a commit under way to a Kafka that stands still,

@@ -128,19 +128,34 @@ func checkPipeline(p *config.Pipeline) config.Errors {
 		own = to.Topic
 	}
 	eachOnError(p, func(o config.OnError, at config.Place) {
-		switch {
-		case o.Then != "dead_letter" || o.DeadLetter == nil:
-		case o.DeadLetter.Kafka.Topic == own:
-			errs = append(errs, config.Error{At: at, What: fmt.Sprintf("dead letters would go to %s, among the records that are well", own),
-				Do: "write a topic of their own, like " + own + "_dead"})
-		case first == "":
-			first = o.DeadLetter.Kafka.Topic
-		case o.DeadLetter.Kafka.Topic != first:
-			errs = append(errs, config.Error{At: at, What: fmt.Sprintf("dead letters would go to %s and to %s: a pipeline has one topic for them", first, o.DeadLetter.Kafka.Topic),
-				Do: "write the same topic; the header penstock.stage tells them apart"})
+		if o.Then != "dead_letter" || o.DeadLetter == nil {
+			return
 		}
+		topic := o.DeadLetter.Kafka.Topic
+		if what, do := deadLetterFault(topic, own, first); what != "" {
+			errs = append(errs, config.Error{At: at, What: what, Do: do})
+			return
+		}
+		first = topic
 	})
 	return errs
+}
+
+// deadLetterFault tells why dead letters cannot go to a topic, and what to write;
+// both are empty where they can. own is the topic of the records, first that of
+// other dead letters; either may be empty.
+func deadLetterFault(topic, own, first string) (what, do string) {
+	what, do = kafka.TopicFault(topic)
+	switch {
+	case what != "":
+		return fmt.Sprintf("dead letters would go to topic %q: %s", topic, what), do
+	case topic == own:
+		return fmt.Sprintf("dead letters would go to %s, among the records that are well", own), "write a topic of their own, like " + own + "_dead"
+	case first != "" && topic != first:
+		return fmt.Sprintf("dead letters would go to %s and to %s: a pipeline has one topic for them", first, topic), "write the same topic; the header penstock.stage tells them apart"
+	default:
+		return "", ""
+	}
 }
 
 // checkExpression finds the mistakes of an expression for package config.

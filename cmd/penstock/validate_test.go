@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/penstock-io/penstock/connectors/kafka"
 )
 
 func TestValidateTellsEveryMistake(t *testing.T) {
@@ -26,18 +29,41 @@ func TestOneTopicForDeadLetters(t *testing.T) {
 }
 
 func TestDeadLettersHaveATopicOfTheirOwn(t *testing.T) {
-	name := file(t, `name: mixed
+	for topic, want := range map[string]string{
+		"events":              "dead letters would go to events, among the records that are well; write a topic of their own, like events_dead",
+		"_penstock_positions": "dead letters would go to topic \"_penstock_positions\": it holds Penstock's own positions; choose another topic",
+		"a/b":                 "dead letters would go to topic \"a/b\": not a name of a Kafka topic; write up to 249 of a-z, A-Z, 0-9, . _ and -",
+	} {
+		name := file(t, `name: mixed
 source:
   redis_list: {keys: [a]}
   format: json
 sink:
   kafka: {brokers: ["localhost:9092"], topic: events}
-on_error: {then: dead_letter, dead_letter: {kafka: {topic: events}}}
+on_error: {then: dead_letter, dead_letter: {kafka: {topic: `+topic+`}}}
 `)
-	got := penstock(t, "validate", name)
-	want := name + ":1:1: dead letters would go to events, among the records that are well; write a topic of their own, like events_dead\n"
-	if got != (answer{2, "", want}) {
-		t.Errorf("got %+v, want %q", got, want)
+		got := penstock(t, "validate", name)
+		if want = name + ":1:1: " + want + "\n"; got != (answer{2, "", want}) {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+}
+
+// TestBrokersOfTheEnvironment: one variable with several of them is what people
+// have.
+func TestBrokersOfTheEnvironment(t *testing.T) {
+	t.Setenv("KAFKA_BROKERS", "a:9092,b:9093")
+	pipelines, err := parse([]string{"../../configs/user-behavior.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := pipelines[0].Sink.Settings.(*kafka.SinkSettings).Brokers; !slices.Equal(got, []string{"a:9092", "b:9093"}) {
+		t.Errorf("got %q", got)
+	}
+	t.Setenv("KAFKA_BROKERS", "a:9092,b:99999")
+	got := penstock(t, "validate", "../../configs/user-behavior.yaml")
+	if got.code != 2 || !strings.Contains(got.errOut, "brokers[0]: number 2 of its 2 is not an address; write host:port") {
+		t.Errorf("got %+v", got)
 	}
 }
 

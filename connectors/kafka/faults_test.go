@@ -4,17 +4,8 @@ package kafka
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,103 +39,6 @@ func (k *kafkaTest) produce(r *kgo.Record, opts ...kgo.Opt) *kgo.Client {
 	}
 	must(k, client.ProduceSync(k.Context(), r).FirstErr())
 	return client
-}
-
-// An open transaction of somebody else hides what lies behind it from
-// read_committed readers: the opening waits for its end, and forgets nothing.
-func TestOpenWaitsBehindAnOpenTransaction(t *testing.T) {
-	k, cluster := fake(t)
-	s := k.sink()
-	lane, _ := k.open(s, "first")
-	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(7)}))
-	must(t, lane.Close(t.Context()))
-	other := k.produce(&kgo.Record{Topic: positionsTopic, Partition: partitionOf(k.name, positionsPartitions), Key: []byte("other/x"), Value: []byte("{}")},
-		kgo.TransactionalID("other"))
-	opened := make(chan map[string]pipeline.Position, 1)
-	looks := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
-	go func() {
-		lane, positions, err := s.Open(t.Context(), k.id("first"))
-		if err != nil {
-			t.Error(err)
-		} else if err := lane.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-		opened <- positions
-	}()
-	waiting, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	must(t, looks.Wait(waiting, 6)) // it looks, and looks
-	select {
-	case positions := <-opened:
-		t.Fatalf("it did not wait, and has the positions %v", positions)
-	default:
-	}
-	must(t, other.EndTransaction(t.Context(), kgo.TryCommit))
-	if positions := <-opened; positions["list"] != at(7) {
-		t.Errorf("the positions are %v", positions)
-	}
-}
-
-func TestPositionsTopicIsChecked(t *testing.T) {
-	for name, c := range map[string]struct {
-		partitions int32
-		configs    map[string]*string
-		words      string
-	}{
-		"one partition":        {1, nil, "has one partition"},
-		"not compacted":        {16, map[string]*string{"cleanup.policy": new("delete")}, "cleanup.policy=delete"},
-		"deleted all the same": {16, map[string]*string{"cleanup.policy": new("compact,delete")}, "would forget positions"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k, _ := fake(t)
-			k.create(positionsTopic, c.partitions, c.configs)
-			_, _, err := k.sink().Open(t.Context(), k.id("first"))
-			wantError(t, err, pipeline.Permanent, positionsTopic, c.words)
-		})
-	}
-}
-
-func TestPositionsTopicWithMorePartitionsThanBefore(t *testing.T) {
-	k, _ := fake(t)
-	k.create(positionsTopic, 4, map[string]*string{"cleanup.policy": new("compact")})
-	s := k.sink()
-	lane, _ := k.open(s, "first")
-	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(7)}))
-	must(t, lane.Close(t.Context()))
-	if _, positions := k.open(s, "first"); positions["list"] != at(7) {
-		t.Errorf("with four partitions the positions are %v", positions)
-	}
-	_, err := k.admin.CreatePartitions(t.Context(), 4, positionsTopic)
-	must(t, err)
-	_, _, err = k.sink().Open(t.Context(), k.id("second"))
-	wantError(t, err, pipeline.Permanent, "has 8 partitions, and had 4")
-}
-
-func TestStoredPositionsThatCannotBeRead(t *testing.T) {
-	for value, words := range map[string]string{
-		`{"version":2,"position":"0-1"}`:  "version 2, this Penstock knows 1",
-		`{"version":1,"position":"one"}`:  `reads "one"`,
-		`{"version":1,"position":"0-7,"}`: `reads "0-7,"`,
-		`nonsense`:                        "cannot be read",
-	} {
-		k, _ := fake(t)
-		lane, _ := k.open(k.sink(), "first")
-		must(t, lane.Close(t.Context()))
-		k.produce(&kgo.Record{Topic: positionsTopic, Partition: partitionOf(k.name, positionsPartitions), Key: []byte(k.name + "/list"), Value: []byte(value)})
-		_, _, err := k.sink().Open(t.Context(), k.id("second"))
-		wantError(t, err, pipeline.Permanent, "shard list of pipeline "+k.name, words)
-	}
-}
-
-func TestForgottenPosition(t *testing.T) {
-	k, _ := fake(t)
-	lane, _ := k.open(k.sink(), "first")
-	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(7), "kept": at(8)}))
-	must(t, lane.Close(t.Context()))
-	k.produce(&kgo.Record{Topic: positionsTopic, Partition: partitionOf(k.name, positionsPartitions), Key: []byte(k.name + "/list")})
-	if _, positions := k.open(k.sink(), "second"); len(positions) != 1 || positions["kept"] != at(8) {
-		t.Errorf("the positions are %v", positions)
-	}
 }
 
 func TestBrokerRefusesARecord(t *testing.T) {
@@ -257,73 +151,6 @@ func TestOutcomeOfACommitIsUnknown(t *testing.T) {
 	}
 }
 
-// What a lane has left open hides what lies behind it until it times out. The
-// next opening aborts it, and so must not wait for it before.
-func TestOpenDoesNotWaitForItsOwnTransaction(t *testing.T) {
-	k := anyKafka(t)
-	s := k.sink(func(s *SinkSettings) { s.Transaction = 10 * time.Minute })
-	opened, _ := k.open(s, "first")
-	lane := opened.(*Lane)
-	must(t, lane.Write(t.Context(), batch("list", "one")))
-	lane.produce(t.Context(), positionRecord(lane.id, lane.partition, "list", at(1), time.Now()))
-	must(t, lane.flush(t.Context()))
-	lane.client.Close() // it cannot tell the broker that it gives up
-	must(t, lane.Close(t.Context()))
-	_, positions := k.open(s, "first")
-	if len(positions) != 0 {
-		t.Errorf("the positions are %v", positions)
-	}
-	k.wantCommitted(k.topic)
-}
-
-// A rival that dies while it claims has taken nothing over, and one that lives
-// has: what it claims counts when it is committed.
-func TestClaimOfARivalThatIsNotCommitted(t *testing.T) {
-	for end, class := range map[kgo.TransactionEndTry]pipeline.Class{kgo.TryAbort: pipeline.Retryable, kgo.TryCommit: pipeline.Fenced} {
-		k, cluster := fake(t)
-		s := k.sink()
-		lane, _ := k.open(s, "ours")
-		must(t, lane.Close(t.Context()))
-		rival := k.produce(stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")), storedClaim{Version: version, Instance: "theirs", Lanes: 1}),
-			kgo.TransactionalID("theirs"))
-		done := make(chan error, 1)
-		looks := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
-		go func() {
-			lane, _, err := s.Open(t.Context(), k.id("ours"))
-			if err == nil {
-				err = lane.Close(t.Context())
-			}
-			done <- err
-		}()
-		waiting, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		must(t, looks.Wait(waiting, 6)) // it looks, and looks
-		cancel()
-		must(t, rival.EndTransaction(t.Context(), end))
-		if err := <-done; class == pipeline.Fenced {
-			wantError(t, err, class, "taken over by theirs")
-		} else if err != nil {
-			t.Errorf("a rival that claimed nothing: %v", err)
-		}
-	}
-}
-
-// A claim of this instance that it could not commit hides no rival's before it.
-func TestRivalBeforeAClaimThatFailed(t *testing.T) {
-	k, _ := fake(t)
-	s := k.sink()
-	lane, _ := k.open(s, "ours")
-	must(t, lane.Close(t.Context()))
-	claimed := func(instance string) *kgo.Record {
-		return stored(partitionOf(k.name, positionsPartitions), claimKey(k.id("")),
-			storedClaim{Version: version, Instance: instance, Lanes: 1, Time: time.Now().UTC()})
-	}
-	k.produce(claimed("theirs"))
-	failed := k.produce(claimed("ours"), kgo.TransactionalID("ours"))
-	must(t, failed.EndTransaction(t.Context(), kgo.TryAbort))
-	_, _, err := s.Open(t.Context(), k.id("ours"))
-	wantError(t, err, pipeline.Fenced, "taken over by theirs")
-}
-
 // The broker aborts a transaction that was silent too long and gives the errors
 // of a fenced producer. Nobody else has claimed the lane: it goes on.
 func TestTransactionTimesOut(t *testing.T) {
@@ -420,56 +247,6 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := lane.Commit(ctx, map[string]pipeline.Position{"list": at(1)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestLogin(t *testing.T) {
-	servers := pipelinetest.Embedded(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "ada", "s3cret"),
-		kfake.Superuser("SCRAM-SHA-256", "ada", "s3cret"), kfake.Superuser("SCRAM-SHA-512", "ada", "s3cret"),
-		kfake.SeedTopics(1, "topic"))
-	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
-		for password, good := range map[pipeline.Secret]bool{"s3cret": true, "wr0ng": false} {
-			k := &kafkaTest{TB: t, addr: servers.KafkaAddr, name: pipelinetest.Name(t), topic: "topic"}
-			s := k.sink(func(s *SinkSettings) { s.SASL = &SASL{Mechanism: mechanism, Username: "ada", Password: password} })
-			lane, _, err := s.Open(t.Context(), k.id("first"))
-			if good {
-				must(t, err)
-				must(t, lane.Close(t.Context()))
-				continue
-			}
-			wantError(t, err, pipeline.Unreachable, servers.KafkaAddr)
-			if strings.Contains(err.Error(), password.Reveal()) {
-				t.Errorf("%q holds the password", err)
-			}
-		}
-	}
-}
-
-// certificate makes one for 127.0.0.1 that signs itself, and the file to trust it.
-func certificate(t *testing.T) (tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kafka.example"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames: []string{"kafka.example"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	must(t, err)
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
-}
-
-func TestTLS(t *testing.T) {
-	cert, file := certificate(t)
-	servers := pipelinetest.Embedded(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}}), kfake.SeedTopics(1, "topic"))
-	k := &kafkaTest{TB: t, addr: servers.KafkaAddr, name: pipelinetest.Name(t), topic: "topic"}
-	for _, good := range []TLS{{CAFile: file}, {CAFile: file, ServerName: "kafka.example"}} {
-		lane, _ := k.open(k.sink(func(s *SinkSettings) { s.TLS = &good }), "first")
-		must(t, lane.Close(t.Context()))
-	}
-	for words, bad := range map[string]TLS{"certificate": {}, "kafka.other": {CAFile: file, ServerName: "kafka.other"}} {
-		_, _, err := k.sink(func(s *SinkSettings) { s.TLS = &bad }).Open(t.Context(), k.id("first"))
-		wantError(t, err, pipeline.Unreachable, words)
 	}
 }
 

@@ -30,6 +30,7 @@ type Lane struct {
 	// over is closed when the coordinator is done with the last transaction. nil:
 	// there was none.
 	over     chan struct{}
+	doubt    atomic.Bool // its markers were not seen to be written
 	slabs    slabs
 	watching sync.WaitGroup
 	busy     sync.Mutex // held by Write and Commit
@@ -65,6 +66,12 @@ func (l *Lane) begin(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if l.doubt.Load() {
+		if err := l.clearDoubt(ctx); err != nil {
+			return err
+		}
+		l.doubt.Store(false)
 	}
 	if err := l.client.BeginTransaction(); err != nil {
 		return err

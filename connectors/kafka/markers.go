@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 const (
@@ -33,14 +35,50 @@ func (l *Lane) watchMarkers(over chan struct{}) {
 	admin, id := kadm.NewClient(l.client), transactionalID(l.id)
 	for asked := 1; ; asked++ {
 		found, err := admin.DescribeTransactions(ctx, id)
-		if state := found[id].State; err != nil || found[id].Err != nil || state == "" {
+		switch state := found[id].State; {
+		case err != nil:
+			l.doubt.Store(true)
+			return
+		case found[id].Err != nil || state == "":
 			wait(ctx, breath)
 			return
-		} else if state != "PrepareCommit" && state != "PrepareAbort" {
+		case !underWay(state):
 			return
 		}
 		if asked >= glances && !wait(ctx, pause) {
+			l.doubt.Store(true)
 			return
 		}
 	}
+}
+
+// underWay tells of a coordinator's state whether it still writes markers.
+func underWay(state string) bool { return state == "PrepareCommit" || state == "PrepareAbort" }
+
+// clearDoubt sees, after a commit whose markers were not seen to be written, whether
+// they have been. Where a broker has lost them the lane must be opened again: the
+// next transaction could end as another one than this did.
+func (l *Lane) clearDoubt(ctx context.Context) error {
+	admin, id := kadm.NewClient(l.client), transactionalID(l.id)
+	for {
+		found, err := admin.DescribeTransactions(ctx, id)
+		if err != nil {
+			return err
+		}
+		if t := found[id]; t.Err != nil || !underWay(t.State) {
+			break
+		}
+		if !wait(ctx, 10*pause) {
+			return ctx.Err()
+		}
+	}
+	producer, _, err := l.client.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	hanging, err := l.hanging(ctx, admin, producer)
+	if err != nil || len(hanging) == 0 {
+		return err
+	}
+	return &pipeline.Error{Class: pipeline.Retryable, What: "a broker has lost the markers of a transaction in a crash, in " + places(hanging)}
 }

@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +25,7 @@ type SinkSettings struct {
 
 // Connection says how brokers are reached.
 type Connection struct {
-	Brokers []string `yaml:"brokers" required:"true" doc:"Where to find the cluster: host:port of one or more brokers." example:"[\"localhost:9092\"]"`
+	Brokers []string `yaml:"brokers" required:"true" doc:"Where to find the cluster: host:port of one or more brokers. An item may hold several, between commas, as environment variables do." example:"[\"localhost:9092\"]"`
 	TLS     *TLS     `yaml:"tls" doc:"Encrypt connections; {} takes the system's certificate authorities."`
 	SASL    *SASL    `yaml:"sasl" doc:"Log in to the brokers."`
 }
@@ -47,17 +49,12 @@ type SASL struct {
 	Password  pipeline.Secret `yaml:"password" required:"true" doc:"The password; write it as ${ENV} or ${file:/run/secrets/x}." example:"${KAFKA_PASSWORD}"`
 }
 
-// Validate finds what decoding cannot.
+// Validate finds what decoding cannot. It makes an item of its own of each broker
+// that was written among others, between commas.
 func (s *SinkSettings) Validate() []pipeline.Problem {
-	var found []pipeline.Problem
-	for i, broker := range s.Brokers {
-		if host, port, ok := strings.Cut(broker, ":"); !ok || host == "" || port == "" || strings.Contains(broker, "/") {
-			found = append(found, pipeline.Problem{Field: fmt.Sprintf("brokers[%d]", i),
-				What: "not an address", Do: "write host:port, like localhost:9092"})
-		}
-	}
-	if s.Topic == positionsTopic {
-		found = append(found, pipeline.Problem{Field: "topic", What: "holds Penstock's own positions", Do: "choose another topic"})
+	found := s.splitBrokers()
+	if what, do := TopicFault(s.Topic); what != "" {
+		found = append(found, pipeline.Problem{Field: "topic", What: what, Do: do})
 	}
 	if s.Transaction < time.Second || s.Transaction > 15*time.Minute {
 		found = append(found, pipeline.Problem{Field: "transaction_timeout", What: "outside 1s to 15m", Do: "leave it out for 15s"})
@@ -66,4 +63,56 @@ func (s *SinkSettings) Validate() []pipeline.Problem {
 		found = append(found, pipeline.Problem{Field: "create_topic", What: "counts must be 1 or more", Do: "write like {partitions: 12, replicas: 3}, or leave one out for the broker's default"})
 	}
 	return slices.Clip(found)
+}
+
+// splitBrokers splits the items of brokers at commas, where all are addresses.
+func (c *Connection) splitBrokers() []pipeline.Problem {
+	var found []pipeline.Problem
+	var all []string
+	for i, item := range c.Brokers {
+		brokers := strings.Split(item, ",")
+		for j, broker := range brokers {
+			broker = strings.TrimSpace(broker)
+			if isAddress(broker) {
+				all = append(all, broker)
+				continue
+			}
+			what := "not an address"
+			if len(brokers) > 1 {
+				what = fmt.Sprintf("number %d of its %d is not an address", j+1, len(brokers))
+			}
+			found = append(found, pipeline.Problem{Field: fmt.Sprintf("brokers[%d]", i), What: what, Do: "write host:port, like localhost:9092"})
+			break
+		}
+	}
+	if len(found) == 0 {
+		c.Brokers = all
+	}
+	return found
+}
+
+// isAddress tells whether a text is host:port.
+func isAddress(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host == "" || strings.ContainsAny(host, "/@ ") {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+// TopicFault tells why records cannot go to a topic of that name, and what to
+// write; both are empty where they can.
+func TopicFault(name string) (what, do string) {
+	illegal := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	}
+	switch {
+	case name == positionsTopic:
+		return "it holds Penstock's own positions", "choose another topic"
+	case name == "" || name == "." || name == ".." || len(name) > 249 || strings.ContainsFunc(name, illegal):
+		return "not a name of a Kafka topic", "write up to 249 of a-z, A-Z, 0-9, . _ and -"
+	default:
+		return "", ""
+	}
 }

@@ -41,7 +41,9 @@ type Sink struct {
 	claims map[int]claim // the own claim of each lane, as it came back
 	// suspicious: a rival may have fenced a lane, and not claimed it yet.
 	suspicious bool
-	unseen     sync.Once // settings of topics that the user may not see are told of
+	unseen     sync.Once       // settings of topics that the user may not see are told of
+	blind      sync.Once       // producers of topics that the user may not see are told of
+	outcomes   map[int]outcome // of each lane's last transaction, as it was before a fence
 }
 
 var _ pipeline.Sink = (*Sink)(nil)
@@ -68,7 +70,7 @@ func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log 
 		// here as well would hold the lane's turn.
 		kgo.MaxBufferedRecords(1<<22),
 	)
-	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}}, nil
+	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}, outcomes: map[int]outcome{}}, nil
 }
 
 // Close does nothing: lanes own their connections.
@@ -145,10 +147,18 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 	if err := l.checkRival(ctx); err != nil {
 		return nil, err
 	}
+	admin := kadm.NewClient(l.client)
+	last, err := l.lastOutcome(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
 	if _, _, err := l.client.ProducerID(ctx); err != nil {
 		return nil, denied(err, "Write", positionsTopic)
 	}
 	if err := l.checkPartitions(ctx, n); err != nil {
+		return nil, err
+	}
+	if err := l.endHanging(ctx, admin, last); err != nil {
 		return nil, err
 	}
 	if err := l.claim(ctx); err != nil {
@@ -160,6 +170,7 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 	}
 	l.sink.mu.Lock()
 	l.sink.claims[l.id.Lane], l.sink.suspicious = own, false
+	delete(l.sink.outcomes, l.id.Lane)
 	l.sink.mu.Unlock()
 	return positions, nil
 }
@@ -170,14 +181,18 @@ func (l *Lane) claim(ctx context.Context) error {
 	if err := l.begin(ctx); err != nil {
 		return err
 	}
-	l.claimed = l.now().UTC()
-	l.produce(ctx, stored(l.partition, claimKey(l.id), storedClaim{
-		Version: version, Instance: l.id.Instance, Lanes: l.id.Lanes, Time: l.claimed,
-	}))
+	l.produceClaim(ctx)
 	if l.writePartitions > 0 {
 		l.produce(ctx, stored(0, partitionsKey, storedPartitions{Version: version, Partitions: l.writePartitions}))
 	}
 	return l.end(ctx)
+}
+
+func (l *Lane) produceClaim(ctx context.Context) {
+	l.claimed = l.now().UTC()
+	l.produce(ctx, stored(l.partition, claimKey(l.id), storedClaim{
+		Version: version, Instance: l.id.Instance, Lanes: l.id.Lanes, Time: l.claimed,
+	}))
 }
 
 // checkRival returns Fenced where another instance has claimed the lane since

@@ -23,15 +23,14 @@ import (
 type client struct {
 	*redis.Client
 	log  *slog.Logger
-	said sync.Map // capabilities that were said to be absent
+	said sync.Map // what is said once
 }
 
 // newClient makes a client. It connects to nobody yet.
 func (c Connection) newClient(log *slog.Logger) (*client, error) {
-	o, err := redis.ParseURL(c.URL.Reveal())
-	if err != nil {
-		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of the Redis source is not a Redis URL",
-			Do: "write redis://[user:password@]host:port/db"}
+	o, wrong := c.options()
+	if wrong != nil {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of the Redis source: " + wrong.What, Do: wrong.Do}
 	}
 	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries, o.DialerRetries = 2, true, 4, -1, 1
 	o.ContextTimeoutEnabled = true
@@ -64,29 +63,6 @@ func (t *TLS) apply(o *redis.Options) error {
 		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Redis source holds no certificate", Do: "write the path of a PEM file"}
 	}
 	return nil
-}
-
-func (c Connection) validate() []pipeline.Problem {
-	if _, err := redis.ParseURL(c.URL.Reveal()); err != nil {
-		return []pipeline.Problem{{Field: "url", What: "not a Redis URL", Do: "write redis://[user:password@]host:port/db, or rediss:// for TLS"}}
-	}
-	return nil
-}
-
-func validateKeys(keys []string) []pipeline.Problem {
-	var found []pipeline.Problem
-	for i, key := range keys {
-		field := fmt.Sprintf("keys[%d]", i)
-		switch {
-		case key == "":
-			found = append(found, pipeline.Problem{Field: field, What: "an empty key", Do: "write the name of a list or stream"})
-		case slices.Index(keys, key) < i:
-			found = append(found, pipeline.Problem{Field: field, What: "the same key twice", Do: "leave one of them out"})
-		case strings.HasPrefix(key, companionPrefix):
-			found = append(found, pipeline.Problem{Field: field, What: "a companion key of Penstock's own", Do: "write the name of a list or stream"})
-		}
-	}
-	return found
 }
 
 // Close closes the connections. It may be called more than once.
@@ -144,7 +120,7 @@ func (c *client) classify(doing string, err error) error {
 	if _, classed := errors.AsType[*pipeline.Error](err); classed {
 		return err
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errHungUp
 	}
 	out := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Redis at %s, %s", c.Options().Addr, doing), Err: err}

@@ -49,22 +49,27 @@ func (l *ledger) Commit(_ context.Context, positions map[string]pipeline.Positio
 	return nil
 }
 
-// drained runs an engine over the list with --until-drained; meddle is called at
-// each step of the protocol. It gives what was delivered.
+// drained runs an engine over the list, until it is drained.
 func (l *listTest) drained(meddle func(engine.Point)) map[string]int {
 	l.t.Helper()
+	return drained(l.t, l.source(onGapContinues, func(s *ListSettings) { s.Keys = []string{l.key} }), meddle)
+}
+
+// drained runs an engine with --until-drained; meddle is called at each step of
+// the protocol. It gives what was delivered.
+func drained(t *testing.T, source pipeline.Source, meddle func(engine.Point)) map[string]int {
+	t.Helper()
 	sink := &ledger{delivered: map[string]int{}, positions: map[string]pipeline.Position{}}
-	source := l.source(onGapContinues, func(s *ListSettings) { s.Keys = []string{l.key} })
 	e := engine.New(engine.Config{
 		Name: "drain", Instance: "test", Source: source, Sink: sinkOf{sink},
 		Batch: pipeline.Limit{Records: 50, Bytes: 1 << 20}, Window: engine.Window{Batches: 8, Bytes: 8 << 20},
 		CommitEvery: 5 * time.Millisecond, CommitRecords: 1000, UntilDrained: true, Shutdown: 5 * time.Second, Log: quiet, At: meddle,
 	})
-	ctx, cancel := context.WithTimeout(l.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
-	must(l.t, e.Run(ctx))
+	must(t, e.Run(ctx))
 	if ctx.Err() != nil {
-		l.t.Fatalf("it does not end; %d items are left, state %+v", l.length(), e.State())
+		t.Fatalf("it does not end; %d items were delivered, state %+v", len(sink.delivered), e.State())
 	}
 	return sink.delivered
 }
@@ -136,5 +141,37 @@ func TestDrainOfAListThatIsTaken(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestDrainOfAStreamThatIsTaken: the same for streams. What is put in its place
+// is delivered, where the drain goes on as long as that.
+func TestDrainOfAStreamThatIsTaken(t *testing.T) {
+	for _, point := range []engine.Point{engine.Opened, engine.Read, engine.Written, engine.Committed, engine.Settled} {
+		for name, refill := range map[string]int{"and stays away": 0, "and made again": 100} {
+			t.Run(string(point)+" "+name, func(t *testing.T) {
+				eachStream(t, func(t *testing.T, s *streamTest) {
+					s.add(1, numbers(0, 500)...)
+					var once sync.Once
+					taken := false
+					source := s.source(streamContinues, trims, func(s2 *StreamSettings) { s2.Keys = []string{s.key} })
+					delivered := drained(t, source, func(p engine.Point) {
+						if p == point {
+							once.Do(func() {
+								taken = true
+								s.do("DEL", s.key)
+								s.add(1, numbers(1000, 1000+refill)...)
+							})
+						}
+					})
+					if !taken {
+						t.Error("it was not taken")
+					}
+					if n := len(delivered); n > 500+refill || point == engine.Opened && n != refill {
+						t.Errorf("%d items were delivered", n)
+					}
+				})
+			})
+		}
 	}
 }

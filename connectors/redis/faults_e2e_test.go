@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +99,65 @@ func TestOutOfMemoryTheDrainGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An empty list of a server that takes no writes is looked at quietly; what
+// comes when it takes them again is found.
+func TestEmptyListOfAServerThatRefusesWrites(t *testing.T) {
+	for name, c := range map[string]struct{ refuse, allow []any }{
+		"READONLY":   {[]any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}},
+		"NOREPLICAS": {[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}},
+		"NOPERM":     {[]any{"ACL", "SETUSER", "default", "-blmove"}, []any{"ACL", "SETUSER", "default", "+blmove"}},
+		"MISCONF":    {nil, []any{"CONFIG", "SET", "stop-writes-on-bgsave-error", "no"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, p := private(t)
+			l := &listTest{t: t, place: p, by: "rpush", redis: p.client(t), key: "list"}
+			log, said := recorded()
+			r := open(t, p.list(t, log), l.key, nil)
+			do := func(args ...any) { t.Helper(); must(t, l.redis.Do(t.Context(), args...).Err()) }
+			if name == "MISCONF" {
+				misconfigure(t, l.redis)
+			} else {
+				do(c.refuse...)
+			}
+			before := commands(t, l.redis)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := r.Wait(ctx); ctx.Err() == nil {
+				t.Fatalf("Wait came back with %v", err)
+			}
+			if n := commands(t, l.redis) - before; n > 300 {
+				t.Errorf("it was looked at with %d commands a second", n)
+			}
+			if n := strings.Count(said.String(), "\n"); n > 1 {
+				t.Errorf("it said %d things: %.300s", n, said)
+			}
+			do(c.allow...)
+			l.push("a")
+			got, _ := take(t, r, 1, large)
+			wantValues(t, got, []string{"a"})
+			must(t, server.Stop())
+		})
+	}
+}
+
+// misconfigure lets a snapshot fail: Redis takes no writes then.
+func misconfigure(t *testing.T, c *redis.Client) {
+	t.Helper()
+	for _, args := range [][]any{{"CONFIG", "SET", "save", "3600 1"}, {"SET", "dirty", "1"}} {
+		must(t, c.Do(t.Context(), args...).Err())
+	}
+	dir, err := c.ConfigGet(t.Context(), "dir").Result()
+	must(t, err)
+	name, err := c.ConfigGet(t.Context(), "dbfilename").Result()
+	must(t, err)
+	must(t, os.MkdirAll(filepath.Join(dir["dir"], name["dbfilename"], "in the way"), 0o700))
+	must(t, c.BgSave(t.Context()).Err())
+	until(t, "the snapshot has failed", func() bool {
+		err := c.Set(t.Context(), "dirty", "2", 0).Err()
+		return err != nil && strings.HasPrefix(err.Error(), "MISCONF")
+	})
 }
 
 func usedMemory(t *testing.T, c *redis.Client) int64 { return info(t, c, "memory", "used_memory") }
@@ -366,6 +427,68 @@ func TestUserWithTheFewestRights(t *testing.T) {
 	_, err = l.source().Open(t.Context(), pipeline.OpenRequest{Shard: "events"})
 	wantError(t, err, pipeline.Unreachable, "NOAUTH")
 	open(t, l.source(func(s *ListSettings) { s.URL = as(":top") }), "elsewhere", nil)
+}
+
+// A server that hangs up on a large reply is asked for less, until it answers.
+func TestRepliesLargerThanTheServerLets(t *testing.T) {
+	_, p := private(t, "--client-output-buffer-limit", "normal", "1mb", "0", "0")
+	want := numbers(0, 1500)
+	for i := range want {
+		want[i] += strings.Repeat(".", 10_000)
+	}
+	huge := strings.Repeat("x", 2<<20)
+	readers := map[string]pipeline.Reader{}
+	for by := range pushes {
+		l := &listTest{t: t, place: p, by: by, redis: p.client(t), key: by}
+		for part := range slices.Chunk(append(slices.Clone(want), huge), 100) {
+			l.push(part...)
+		}
+		readers[by] = open(t, l.source(), l.key, nil)
+	}
+	s := &streamTest{t: t, place: p, redis: p.client(t), key: "stream"}
+	s.add(1, append(slices.Clone(want), huge, "end")...) // XINFO STREAM gives the last entry too
+	readers["stream"] = open(t, s.source(trims), s.key, nil)
+	for name, r := range readers {
+		t.Run(name, func(t *testing.T) {
+			if got := exactly(t, r, len(want), large); !slices.Equal(got, want) {
+				t.Errorf("got %d others", len(got))
+			}
+			var err error
+			until(t, "the error says what it can be", func() bool { // of a value that never fits
+				_, err = tryRead(t.Context(), r, large)
+				return err != nil && strings.Contains(err.Error(), "client-output-buffer-limit")
+			})
+			wantError(t, err, pipeline.Unreachable, p.addr, "closed the connection", "at a time")
+		})
+	}
+}
+
+// Connections that end between drains, as they do with Redis's timeout, are
+// nothing to speak of.
+func TestIdleConnectionsEndBetweenDrains(t *testing.T) {
+	_, p := private(t)
+	l := &listTest{t: t, place: p, by: "rpush", redis: p.client(t), key: "list"}
+	s := &streamTest{t: t, place: p, redis: l.redis, key: "stream"}
+	every := Trigger{Every: 700 * time.Millisecond}
+	for name, c := range map[string]struct {
+		source pipeline.Source
+		add    func(i int)
+	}{
+		"list":   {l.source(func(s *ListSettings) { s.Trigger = every }), func(i int) { l.push(numbers(i, i+1)...) }},
+		"stream": {s.source(func(s *StreamSettings) { s.Trigger = every }), func(i int) { s.add(i+1, numbers(i, i+1)...) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, c.source, name, nil)
+			for i := range 4 {
+				c.add(i)
+				b, err := tryRead(t.Context(), r, large)
+				must(t, err)
+				wantValues(t, values(b), numbers(i, i+1))
+				must(t, r.Settle(t.Context(), b.After))
+				s.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			}
+		})
+	}
 }
 
 // The exchange that goes on must not outlive its connection: a reply that was cut

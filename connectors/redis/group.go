@@ -88,7 +88,7 @@ func (s *GroupSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipel
 	}
 	r := &groupReader{
 		entryParser: entryParser{s.settings.ValueField}, source: s, key: c.key, consumer: c.name, fresh: !c.known,
-		pending: true, count: firstCount, claimed: time.Now(), settled: make(chan struct{}, 1),
+		pending: true, next: request{count: firstCount}, claimed: time.Now(), settled: make(chan struct{}, 1),
 	}
 	if err := r.makeGroup(ctx); err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ type groupReader struct {
 	lost    []string          // ids that were pending and are not there any more
 	again   bool              // entries were claimed: another incarnation begins
 	claimed time.Time         // when that was last looked for
-	count   int               // entries to ask for
+	next    request           // how many entries to ask for
 	asked   int               // entries asked for in the request under way, 0: none is
 	left    int64             // entries of the reply that are not read yet
 	doubt   bool              // an exchange has failed since the last one that did not
@@ -186,5 +186,5 @@ func (r *groupReader) reset() {
 func (r *groupReader) failed(doing string, err error) error {
 	r.reset()
 	r.pending, r.doubt = true, true // a reply that was lost may have handed out entries
-	return r.source.client.classify(doing, err)
+	return r.source.client.classify(doing, r.next.failed(err))
 }

@@ -56,7 +56,7 @@ func (r *groupReader) awaitPending(c *conn) error {
 
 // readPage asks which entries are pending next.
 func (r *groupReader) readPage(c *conn) error {
-	c.command("XPENDING", r.key, r.source.settings.Group, after(r.cursor.Offset).String(), "+", strconv.Itoa(r.count), r.consumer)
+	c.command("XPENDING", r.key, r.source.settings.Group, after(r.cursor.Offset).String(), "+", strconv.Itoa(r.next.count), r.consumer)
 	if err := c.flush(answerPatience); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (r *groupReader) await(c *conn) (ended bool, err error) {
 // ask sends the next XREADGROUP
 // (https://redis.io/docs/latest/commands/xreadgroup/).
 func (r *groupReader) ask(c *conn, blocks bool) error {
-	count, patience := strconv.Itoa(r.count), answerPatience
+	count, patience := strconv.Itoa(r.next.count), answerPatience
 	group := []string{"XREADGROUP", "GROUP", r.source.settings.Group, r.consumer, "COUNT", count}
 	if blocks {
 		block := min(blockFor, r.source.settings.ClaimIdle/2)
@@ -105,7 +105,7 @@ func (r *groupReader) ask(c *conn, blocks bool) error {
 		group = append(group, "BLOCK", strconv.FormatInt(max(block.Milliseconds(), 1), 10))
 	}
 	c.command(append(group, "STREAMS", r.key, ">")...)
-	r.asked = r.count
+	r.asked = r.next.count
 	return c.flush(patience)
 }
 
@@ -128,7 +128,7 @@ func (r *groupReader) Read(ctx context.Context, b *pipeline.Batch, limit pipelin
 	b.Read = len(b.Records)
 	b.After = r.cursor
 	r.note(b)
-	r.count = fitting(r.count, b, limit)
+	r.next.fit(b, limit)
 	if r.left == 0 && !r.pending && !r.again && !r.draining.Load() && time.Since(r.claimed) < r.source.settings.ClaimIdle/2 {
 		if err := r.ask(c, true); err != nil {
 			r.reset() // what was read is whole; Wait says what is wrong
@@ -141,6 +141,7 @@ func (r *groupReader) Read(ctx context.Context, b *pipeline.Batch, limit pipelin
 // take parses entries into b until the reply or the limit is used up.
 func (r *groupReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
 	b.Grow(min(int(r.left), limit.Records))
+	read := time.Now()
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
 		_, n, err := c.next()
 		switch {
@@ -148,7 +149,7 @@ func (r *groupReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) err
 			return err
 		case n == -1: // Redis 6.2 claims what is not there any more
 		case n == 2:
-			if r.cursor.Offset, err = r.entryBody(c, b); err != nil {
+			if r.cursor.Offset, err = r.entryBody(c, b, read); err != nil {
 				return err
 			}
 			r.match(&b.Records[len(b.Records)-1])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,21 @@ func NewListSource(s ListSettings, log *slog.Logger) (*ListSource, error) {
 
 // Shards gives the keys.
 func (s *ListSource) Shards(ctx context.Context) ([]string, error) {
-	return s.client.shards(ctx, s.settings.Keys, "list")
+	found, err := s.client.shards(ctx, s.settings.Keys, "list")
+	return slices.DeleteFunc(found, s.leftOut), err
+}
+
+// leftOut tells of a key that a pattern has found whether it cannot be read; the
+// others are no worse for it. The log says so once.
+func (s *ListSource) leftOut(key string) bool {
+	_, err := companionOf(key)
+	if err == nil || slices.Contains(s.settings.Keys, key) {
+		return false
+	}
+	if _, said := s.client.said.LoadOrStore("left out "+key, true); !said {
+		s.client.log.Warn("a list that keys match is left out", "list", key, "why", err)
+	}
+	return true
 }
 
 // Close closes the connections that the shards share.
@@ -56,7 +71,7 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 		return nil, err
 	}
 	r := &listReader{source: s, key: req.Shard, companion: companion, lpush: s.settings.PushedBy == "lpush",
-		count: firstCount, settledNow: make(chan struct{}, 1)}
+		next: request{count: firstCount}, settledNow: make(chan struct{}, 1)}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -78,7 +93,7 @@ type listReader struct {
 	live   link
 	doubt  bool              // an exchange has failed since the last one that did not
 	cursor pipeline.Position // after what was read; its hash is of the last item
-	count  int               // items to ask for
+	next   request           // how many items to ask for
 	left   int64             // items of the reply that are not read yet
 	anchor bool              // the first (lpush: the last) item of the reply was read before
 	fresh  bool              // another incarnation has begun: Read gives where it starts
@@ -88,6 +103,7 @@ type listReader struct {
 	turn        sync.Mutex // one reads or trims at a time; guards what follows
 	incarnation string     // the companion's
 	base        uint64     // the companion's position as last seen: items removed
+	highest     uint64     // the highest base there was: Redis has lost writes where base is lower
 	runs        []run      // what was read and is not trimmed, for the trim's check
 	broken      error      // a Gap that the trim has found; with on_gap: continue the next look starts over
 
@@ -172,8 +188,8 @@ func (r *listReader) drained() bool {
 }
 
 // block waits in the server until somebody pushes
-// (https://redis.io/docs/latest/commands/blmove/). A server that is out of
-// memory refuses: then it is only a pause.
+// (https://redis.io/docs/latest/commands/blmove/). A server that takes no writes
+// refuses, although nothing is to be written: then it is only a pause.
 func (r *listReader) block(c *conn) error {
 	end := "LEFT"
 	if r.lpush {
@@ -194,14 +210,20 @@ func (r *listReader) block(c *conn) error {
 	return c.skip(n)
 }
 
-// refuses tells whether the server cannot wait for a push: it is out of memory,
-// or older than Redis 6.2.
+// refuses tells whether the server does not wait for a push: it takes no writes
+// now, does not let this user, or is older than Redis 6.2.
 func (r *listReader) refuses(answer replyError) bool {
-	if unknown := strings.HasPrefix(string(answer), "ERR unknown command"); unknown {
-		r.source.client.absent("BLMOVE (Redis 6.2)", "an empty list is looked at every "+maxPause.String())
-		return true
+	instead := "an empty list is looked at every " + maxPause.String()
+	word, rest, _ := strings.Cut(string(answer), " ")
+	switch {
+	case word == "ERR" && strings.HasPrefix(rest, "unknown command"):
+		r.source.client.absent("BLMOVE (Redis 6.2)", instead)
+	case word == "NOPERM":
+		r.source.client.absent("BLMOVE for this user (+blmove in its ACL)", instead)
+	default:
+		return slices.Contains([]string{"OOM", "READONLY", "NOREPLICAS", "MISCONF"}, word)
 	}
-	return isOutOfMemory(answer)
+	return true
 }
 
 // Rewind forgets what was read after p. A position of an incarnation that has
@@ -227,6 +249,8 @@ func (r *listReader) Rewind(p pipeline.Position) error {
 	return r.live.usable()
 }
 
+func (r *listReader) rest() { r.reset() }
+
 func (r *listReader) reset() {
 	r.live.drop()
 	r.left = 0
@@ -240,7 +264,7 @@ func (r *listReader) failed(ctx context.Context, doing string, err error) error 
 	if pipeline.ClassOf(err) == pipeline.Gap && r.source.settings.OnGap == "continue" {
 		return r.startOver(ctx, err)
 	}
-	return r.source.client.classify(doing, err)
+	return r.source.client.classify(doing, r.next.failed(err))
 }
 
 // startOver takes the list as a new one. Read gives its first position before

@@ -64,7 +64,7 @@ func isOutOfMemory(answer replyError) bool { return strings.HasPrefix(string(ans
 // EXEC. The item before the first is asked for too, where there is one: it must
 // still be the one that was read last.
 func (r *listReader) ask(c *conn, offset int64) (skipped int) {
-	from, to := offset, offset+int64(r.count)-1
+	from, to := offset, offset+int64(r.next.count)-1
 	if r.anchor {
 		from--
 	}
@@ -113,7 +113,7 @@ func (r *listReader) arrived(c *conn, n int64) error {
 	case n < 0:
 		return errNotRESP
 	case r.anchor && n == 0:
-		return r.gap("items that were read, and not removed, are gone: another client pops or trims", r.cursor.Offset.Minor)
+		return r.gap("items that were read, and not removed, are gone: "+r.culprit(), r.cursor.Offset.Minor)
 	case r.anchor && n == 1, n == 0:
 		r.pause = min(max(2*r.pause, firstPause), maxPause)
 		if n == 0 {

@@ -33,10 +33,10 @@ func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
 		from.Evidence.Added = base
 	case from == nil:
 		return &pipeline.Error{Class: pipeline.Gap,
-			What: fmt.Sprintf("list %s was read by another pipeline, or by this one under another name: its companion %s says %d items were removed, and Kafka holds no position for it", r.key, r.companion, base),
-			Do:   "stop the other one for good, then delete the companion to read the list from its head"}
+			What: fmt.Sprintf("list %s was read by another pipeline, or by this one under another name, or _penstock_positions was deleted, or the Kafka is a new one: its companion %s says %d items were removed, and Kafka holds no position for it", r.key, r.companion, base),
+			Do:   "stop whoever else reads it for good, then delete the companion to read what the list holds now from its head"}
 	case incarnation == "":
-		return r.anew(ctx, *from, "it has no companion "+r.companion)
+		return r.anew(ctx, *from, "it has no companion "+r.companion+" any more (FLUSHALL, DEL, or a failover)")
 	case incarnation != from.Incarnation:
 		return r.anew(ctx, *from, "its companion is another incarnation, "+incarnation)
 	case from.Offset.Minor < base:
@@ -57,7 +57,7 @@ func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
 // begin sets where the reading starts.
 func (r *listReader) begin(p pipeline.Position, base uint64) {
 	r.start, r.cursor = p, p
-	r.incarnation, r.base, r.runs, r.broken = p.Incarnation, base, nil, nil
+	r.incarnation, r.base, r.highest, r.runs, r.broken = p.Incarnation, base, base, nil, nil
 }
 
 // anew takes the list as a new one from its head, where on_gap allows it. Its
@@ -123,6 +123,8 @@ func side(incarnation, position string) string {
 func (r *listReader) seen(incarnation, position string, known uint64) error {
 	base, ok := parseUint([]byte(position))
 	switch {
+	case incarnation == "" && position == "":
+		return r.gap("its companion "+r.companion+" is gone (FLUSHALL, DEL, or a failover)", known)
 	case incarnation != r.incarnation || !ok:
 		return r.gap("the companion "+r.companion+" changed under the reader: "+side(incarnation, position), known)
 	case base > known:
@@ -136,7 +138,7 @@ func (r *listReader) seen(incarnation, position string, known uint64) error {
 
 // trimmedTo keeps that base items are removed, with the turn held.
 func (r *listReader) trimmedTo(base uint64) {
-	r.base = base
+	r.base, r.highest = base, max(r.highest, base)
 	done := 0
 	for done < len(r.runs) && r.runs[done].end <= base {
 		done++
@@ -155,6 +157,17 @@ func (r *listReader) gap(why string, read uint64) error {
 		What: fmt.Sprintf("list %s does not continue what was read: %s; read up to %d of incarnation %s, of which %d were removed", r.key, why, read, r.incarnation, r.base),
 		Do:   "let nobody else pop from, trim or delete the list; to read what it holds now from its head, say on_gap: continue"}
 }
+
+// culprit tells who can have changed the list, with the turn held: others, where
+// the companion has not gone backwards.
+func (r *listReader) culprit(others ...string) string {
+	if r.base < r.highest {
+		return "Redis has lost its newest writes (a failover, or a restart without them)"
+	}
+	return strings.Join(append([]string{"another client pops or trims", "Redis has lost its newest writes (a failover)"}, others...), ", or ")
+}
+
+const otherEnd = "writers push at the other end than pushed_by says"
 
 // checkEviction refuses a server that may evict the list and its companion.
 func (s *ListSource) checkEviction(ctx context.Context) error {

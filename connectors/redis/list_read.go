@@ -43,7 +43,7 @@ func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline
 	r.turn.Lock()
 	r.runs = append(r.runs, run{start: start, end: r.cursor.Offset.Minor, first: hash(first.Raw())})
 	r.turn.Unlock()
-	r.count = fitting(r.count, b, limit)
+	r.next.fit(b, limit)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (r *listReader) takeReversed(c *conn, b *pipeline.Batch, limit pipeline.Lim
 	}
 	for n := range items {
 		if n > 0 && (b.Bytes >= 2*limit.Bytes || n >= limit.Records) {
-			r.count = max(1, n/2)
+			r.next.count = max(1, n/2)
 			b.Records, b.Bytes = b.Records[:0], 0
 			r.reset()
 			return nil
@@ -80,10 +80,12 @@ func (r *listReader) takeReversed(c *conn, b *pipeline.Batch, limit pipeline.Lim
 	}
 	r.left = 0
 	slices.Reverse(b.Records)
-	if r.anchor {
-		return r.checkAnchor(c)
+	if !r.anchor {
+		return nil
 	}
-	return nil
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	return r.checkAnchor(c)
 }
 
 // item parses one item into a new record of b.
@@ -108,7 +110,8 @@ func (r *listReader) number(b *pipeline.Batch) {
 }
 
 // checkAnchor reads the item that was read last, once more: where another one
-// stands in its place, somebody pops, or pushes at the wrong end.
+// stands in its place, somebody pops, or pushes at the wrong end. The turn is
+// held.
 func (r *listReader) checkAnchor(c *conn) error {
 	n, err := c.expect('$')
 	if err != nil {
@@ -123,7 +126,7 @@ func (r *listReader) checkAnchor(c *conn) error {
 	}
 	if got != r.cursor.Evidence.Hash {
 		return r.gap("the item before the position is another one than was read there (SHA-1 "+got+", read "+r.cursor.Evidence.Hash+
-			"): another client pops, or writers push at the other end than pushed_by says", r.cursor.Offset.Minor)
+			"): "+r.culprit(otherEnd), r.cursor.Offset.Minor)
 	}
 	return nil
 }

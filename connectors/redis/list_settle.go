@@ -90,9 +90,9 @@ func (r *listReader) firstHash() string {
 // notTrimmed tells why the script refused.
 func (r *listReader) notTrimmed(reply []string, to uint64) error {
 	if reply[0] == "short" {
-		return r.gap(fmt.Sprintf("it holds %s items where %d are committed and not removed: another client pops or trims", reply[1], to-r.base), to)
+		return r.gap(fmt.Sprintf("it holds %s items where %d are committed and not removed: %s", reply[1], to-r.base, r.culprit()), to)
 	}
-	return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: another client pops, or writers push at the other end than pushed_by says", reply[0], reply[1], reply[2]), to)
+	return r.gap(fmt.Sprintf("the %s of the committed items has SHA-1 %s where %s was committed: %s", reply[0], reply[1], reply[2], r.culprit(otherEnd)), to)
 }
 
 // tailScript gives companion and length of one moment.

@@ -140,7 +140,7 @@ func entries(from io.Reader, valueField string) (*pipeline.Batch, error) {
 
 // items parses a reply as a list reader does.
 func items(from io.Reader, anchor, lpush bool) (*pipeline.Batch, error) {
-	r := &listReader{source: &ListSource{}, lpush: lpush, incarnation: "I", count: 10}
+	r := &listReader{source: &ListSource{}, lpush: lpush, incarnation: "I", next: request{count: 10}}
 	r.cursor.Incarnation = "I"
 	if anchor {
 		r.cursor.Offset.Minor, r.cursor.Evidence.Hash = 3, hash([]byte("anchor"))

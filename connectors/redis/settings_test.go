@@ -1,9 +1,11 @@
 package redis
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,20 +28,30 @@ func TestValidate(t *testing.T) {
 		found []pipeline.Problem
 		field []string
 	}{
-		"fine":                {list(func(*ListSettings) {}), nil},
-		"no URL":              {list(func(s *ListSettings) { s.URL = "localhost:6379" }), []string{"url"}},
-		"an empty key":        {list(func(s *ListSettings) { s.Keys = []string{""} }), []string{"keys[0]"}},
-		"a key twice":         {list(func(s *ListSettings) { s.Keys = []string{"a", "b", "a"} }), []string{"keys[2]"}},
-		"a companion":         {list(func(s *ListSettings) { s.Keys = []string{"penstock:{a}"} }), []string{"keys[0]"}},
-		"every below zero":    {list(func(s *ListSettings) { s.Trigger.Every = -1 }), []string{"trigger.every"}},
-		"every and cron":      {list(func(s *ListSettings) { s.Trigger = Trigger{Every: time.Second, Cron: "* * * * *"} }), []string{"trigger.cron"}},
-		"no cron":             {list(func(s *ListSettings) { s.Trigger.Cron = "often" }), []string{"trigger.cron"}},
-		"a zone alone":        {list(func(s *ListSettings) { s.Trigger.TimeZone = "UTC" }), []string{"trigger.time_zone"}},
-		"no zone":             {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "* * * * *", TimeZone: "Mars"} }), []string{"trigger.time_zone"}},
-		"several":             {list(func(s *ListSettings) { s.URL, s.Keys = "", []string{"", ""} }), []string{"url", "keys[0]", "keys[1]"}},
-		"start at an id":      {stream("1700000000000-0"), nil},
-		"start at no id":      {stream("yesterday"), []string{"start"}},
-		"start at half of it": {stream("1700000000000"), []string{"start"}},
+		"fine":                  {list(func(*ListSettings) {}), nil},
+		"no URL":                {list(func(s *ListSettings) { s.URL = "localhost:6379" }), []string{"url"}},
+		"a port too high":       {list(func(s *ListSettings) { s.URL = "redis://localhost:70000/0" }), []string{"url"}},
+		"port zero":             {list(func(s *ListSettings) { s.URL = "redis://localhost:0/0" }), []string{"url"}},
+		"a socket":              {list(func(s *ListSettings) { s.URL = "unix:///run/redis.sock" }), nil},
+		"IPv6":                  {list(func(s *ListSettings) { s.URL = "redis://[::1]:6379" }), nil},
+		"patterns":              {list(func(s *ListSettings) { s.Keys = []string{"a*", "a[xy]", "a[^x]", "a}b*", `a\[b`, `[\]]`, "]"} }), nil},
+		"open patterns":         {list(func(s *ListSettings) { s.Keys = []string{"[x", "a[]", "[a][b", `[a\]`} }), []string{"keys[0]", "keys[1]", "keys[2]", "keys[3]"}},
+		"no companion":          {list(func(s *ListSettings) { s.Keys = []string{"a", "a}b"} }), []string{"keys[1]"}},
+		"an empty key":          {list(func(s *ListSettings) { s.Keys = []string{""} }), []string{"keys[0]"}},
+		"a key twice":           {list(func(s *ListSettings) { s.Keys = []string{"a", "b", "a"} }), []string{"keys[2]"}},
+		"a companion":           {list(func(s *ListSettings) { s.Keys = []string{"penstock:{a}"} }), []string{"keys[0]"}},
+		"every below zero":      {list(func(s *ListSettings) { s.Trigger.Every = -1 }), []string{"trigger.every"}},
+		"every and cron":        {list(func(s *ListSettings) { s.Trigger = Trigger{Every: time.Second, Cron: "* * * * *"} }), []string{"trigger.cron"}},
+		"no cron":               {list(func(s *ListSettings) { s.Trigger.Cron = "often" }), []string{"trigger.cron"}},
+		"no day":                {list(func(s *ListSettings) { s.Trigger.Cron = "0 0 31 2 *" }), []string{"trigger.cron"}},
+		"a rare day":            {list(func(s *ListSettings) { s.Trigger.Cron = "0 0 29 2 *" }), nil},
+		"a zone alone":          {list(func(s *ListSettings) { s.Trigger.TimeZone = "UTC" }), []string{"trigger.time_zone"}},
+		"no zone":               {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "* * * * *", TimeZone: "Mars"} }), []string{"trigger.time_zone"}},
+		"neither zone nor cron": {list(func(s *ListSettings) { s.Trigger = Trigger{Cron: "often", TimeZone: "Mars"} }), []string{"trigger.time_zone", "trigger.cron"}},
+		"several":               {list(func(s *ListSettings) { s.URL, s.Keys = "", []string{"", ""} }), []string{"url", "keys[0]", "keys[1]"}},
+		"start at an id":        {stream("1700000000000-0"), nil},
+		"start at no id":        {stream("yesterday"), []string{"start"}},
+		"start at half of it":   {stream("1700000000000"), []string{"start"}},
 	} {
 		var fields []string
 		for _, p := range c.found {
@@ -51,6 +63,24 @@ func TestValidate(t *testing.T) {
 		if !slices.Equal(fields, c.field) {
 			t.Errorf("%s: problems with %q, want %q", name, fields, c.field)
 		}
+	}
+}
+
+// A password with special characters is the usual reason for a URL that is none.
+func TestURLWithASpecialPassword(t *testing.T) {
+	for url, hint := range map[string]bool{
+		"redis://user:pa/ss@localhost": true, "redis://:p#ss@localhost:6379": true, "redis://:p%ss@localhost": true, "localhost:6379": false,
+	} {
+		found := Connection{URL: pipeline.Secret(url)}.validate()
+		if len(found) != 1 || strings.Contains(found[0].Do, "percent-encoded") != hint {
+			t.Errorf("%s: got %+v", url, found)
+		}
+		if said := fmt.Sprint(found); strings.Contains(said, "ss@l") {
+			t.Errorf("%s shows the password", said)
+		}
+	}
+	if found := (Connection{URL: "redis://:p%23ss@localhost:6379"}).validate(); found != nil {
+		t.Errorf("got %+v", found)
 	}
 }
 

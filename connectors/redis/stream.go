@@ -10,15 +10,13 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-const (
-	// blockFor is how long one XREAD waits in the server.
-	blockFor = 5 * time.Second
-	// firstCount is how many records are asked for before their size is known.
-	firstCount = 64
-)
+// blockFor is how long one XREAD waits in the server.
+const blockFor = 5 * time.Second
 
 // StreamSource reads streams by position (XREAD from an id): no consumer group,
-// no acknowledgement, nothing to claim. It is a pipeline.Source.
+// no acknowledgement, nothing to claim. A record's time is that of its entry's id;
+// where the id is none (before 2001, or over an hour ahead) the time it was read. It
+// is a pipeline.Source.
 type StreamSource struct {
 	settings StreamSettings
 	client   *client
@@ -49,8 +47,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
 		return nil, err
 	}
-	r := &streamReader{entryParser: entryParser{s.settings.ValueField}, source: s, key: req.Shard, keeps: req.KeepsPosition}
-	r.count, r.asked = firstCount, 0
+	r := &streamReader{entryParser: entryParser{s.settings.ValueField}, source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -72,7 +69,7 @@ type streamReader struct {
 	start  pipeline.Position
 
 	cursor  pipeline.Position // after what was read
-	count   int               // entries to ask for
+	next    request           // how many entries to ask for
 	asked   int               // entries asked for in the request under way, 0: none is
 	left    int64             // entries of the reply that are not read yet
 	aim     pipeline.Offset   // the tail as it was when the request under way was sent
@@ -165,14 +162,14 @@ func (r *streamReader) ask(c *conn, mayBlock bool) error {
 	if tail := r.tail.Load(); tail != nil && tail.Incarnation == r.cursor.Incarnation {
 		r.aim = tail.Offset
 	}
-	count, patience := strconv.Itoa(r.count), answerPatience
+	count, patience := strconv.Itoa(r.next.count), answerPatience
 	if mayBlock && !r.beforeAim() {
 		patience += blockFor
 		c.command("XREAD", "COUNT", count, "BLOCK", strconv.FormatInt(blockFor.Milliseconds(), 10), "STREAMS", r.key, r.cursor.Offset.String())
 	} else {
 		c.command("XREAD", "COUNT", count, "STREAMS", r.key, r.cursor.Offset.String())
 	}
-	r.asked = r.count
+	r.asked = r.next.count
 	return c.flush(patience)
 }
 
@@ -208,7 +205,7 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 	r.moveTo(r.cursor)
 	b.Read = len(b.Records)
 	b.After = r.cursor
-	r.count = fitting(r.count, b, limit)
+	r.next.fit(b, limit)
 	if r.left == 0 && time.Since(r.checked) <= lookForGaps {
 		if err := r.ask(c, true); err != nil {
 			r.reset() // what was read is whole; Wait says what is wrong
@@ -220,8 +217,9 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 // take parses entries into b until the reply or the limit is used up.
 func (r *streamReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) error {
 	b.Grow(min(int(r.left), limit.Records))
+	now := time.Now()
 	for r.left > 0 && len(b.Records) < limit.Records && (b.Bytes < limit.Bytes || len(b.Records) == 0) {
-		id, err := r.entry(c, b)
+		id, err := r.entry(c, b, now)
 		if err != nil {
 			return err
 		}
@@ -250,16 +248,6 @@ func (r *streamReader) moveTo(p pipeline.Position) {
 	r.added.Store(added)
 }
 
-// fitting gives how many records to ask for next, so that a reply is not much
-// larger than a batch may be.
-func fitting(count int, b *pipeline.Batch, limit pipeline.Limit) int {
-	if len(b.Records) == 0 {
-		return count
-	}
-	size := max(b.Bytes/len(b.Records), 1)
-	return max(1, min(limit.Records, 2*limit.Bytes/size))
-}
-
 // Rewind drops the connection: the reply that may be under way is of no use. A
 // position of an incarnation that has ended meanwhile means the start of the one
 // there is.
@@ -272,6 +260,8 @@ func (r *streamReader) Rewind(p pipeline.Position) error {
 	return r.live.usable()
 }
 
+func (r *streamReader) rest() { r.reset() }
+
 func (r *streamReader) reset() {
 	r.live.drop()
 	r.left, r.asked, r.skip = 0, 0, false
@@ -281,7 +271,7 @@ func (r *streamReader) reset() {
 func (r *streamReader) failed(doing string, err error) error {
 	r.reset()
 	r.doubt = true
-	return r.source.client.classify(doing, err)
+	return r.source.client.classify(doing, r.next.failed(err))
 }
 
 // Close ends the reading. The error is always nil.

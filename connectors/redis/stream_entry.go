@@ -20,15 +20,15 @@ type entryParser struct {
 }
 
 // entry parses one entry, [id, [field, value, …]], into a new record of b.
-func (e entryParser) entry(c *conn, b *pipeline.Batch) (pipeline.Offset, error) {
+func (e entryParser) entry(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
 	if n, err := c.array(); err != nil || n != 2 {
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
 	}
-	return e.entryBody(c, b)
+	return e.entryBody(c, b, read)
 }
 
 // entryBody is entry after the head was read.
-func (e entryParser) entryBody(c *conn, b *pipeline.Batch) (pipeline.Offset, error) {
+func (e entryParser) entryBody(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
 	idSize, err := c.expect('$')
 	if err != nil || idSize < 3 || idSize > 41 {
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
@@ -42,16 +42,52 @@ func (e entryParser) entryBody(c *conn, b *pipeline.Batch) (pipeline.Offset, err
 		return pipeline.Offset{}, errNotAnEntry
 	}
 	record := b.Add()
-	record.Offset = id
-	record.Time = time.UnixMilli(int64(id.Major)) //nolint:gosec // a time beyond 2^63 ms is as good as any other
-	fields, err := c.array()
-	if err != nil || fields < 0 || fields > 2*maxFields || fields%2 != 0 {
+	record.Offset, record.Time = id, entryTime(id, read)
+	texts, err := c.array() // names and values
+	switch {
+	case err != nil || texts < 0 || texts%2 != 0:
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
+	case texts > 2*maxFields:
+		b.Bytes += int(idSize)
+		return id, passOver(c, record, texts)
+	case e.valueField == "":
+		return id, e.object(c, b, record, int(texts))
 	}
-	if e.valueField == "" {
-		return id, e.object(c, b, record, int(fields))
+	return id, e.payload(c, b, record, int(texts))
+}
+
+// Ids that are times lie between these two, the second seen from now. Writers
+// who choose ids themselves count from 1, or in microseconds.
+const (
+	firstTime = 978_307_200_000 // 2001-01-01, in ms
+	maxAhead  = time.Hour       // of a clock that goes wrong
+)
+
+// entryTime is the time that an id says, or that of reading where it says none:
+// Kafka would delete at once what seems to be of 1970, and keep for ever what
+// seems to come from the future.
+func entryTime(id pipeline.Offset, read time.Time) time.Time {
+	if id.Major < firstTime || id.Major > uint64(read.Add(maxAhead).UnixMilli()) { //nolint:gosec // after 1970
+		return time.UnixMilli(read.UnixMilli())
 	}
-	return id, e.payload(c, b, record, int(fields))
+	return time.UnixMilli(int64(id.Major)) //nolint:gosec // it is not far from now
+}
+
+// passOver reads over an entry that has too many fields, and keeps none.
+func passOver(c *conn, record *pipeline.Record, texts int64) error {
+	for range texts {
+		n, err := c.expect('$')
+		if err != nil {
+			return err
+		}
+		if err := c.skip(n); err != nil {
+			return err
+		}
+	}
+	record.Fail(&pipeline.Error{Class: pipeline.Permanent,
+		What: fmt.Sprintf("entry %s has %d fields, and %d is the most that is taken", record.Offset, texts/2, maxFields),
+		Do:   "see what writes entries like that; on_error decides what becomes of it"})
+	return nil
 }
 
 // payload makes the value of one field, and headers of the others.

@@ -149,6 +149,54 @@ func TestStreamValues(t *testing.T) {
 	})
 }
 
+// Ids that are no times give the time of reading: Kafka's retention goes by it.
+func TestStreamTimes(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		now := time.Now()
+		soon := uint64(now.Add(50 * time.Minute).UnixMilli())
+		ids := []uint64{1, firstTime - 1, firstTime, 1_700_000_000_123, soon, uint64(now.Add(2 * time.Hour).UnixMilli()), uint64(now.UnixMicro()), 1<<64 - 1}
+		for _, id := range ids {
+			s.do("XADD", s.key, fmt.Sprintf("%d-0", id), "v", "x")
+		}
+		b := read(t, open(t, s.source(), s.key, nil), large)
+		for i, r := range b.Records {
+			isTime := i >= 2 && i <= 4
+			got := uint64(r.Time.UnixMilli())
+			if isTime && got != ids[i] || !isTime && (r.Time.Before(now.Truncate(time.Millisecond)) || r.Time.After(time.Now())) {
+				t.Errorf("the entry %d has the time %v", ids[i], r.Time)
+			}
+		}
+		if len(b.Records) != len(ids) {
+			t.Errorf("%d entries of %d came", len(b.Records), len(ids))
+		}
+	})
+}
+
+// An entry with more fields than are taken is one for on_error; what comes before
+// and after it arrives.
+func TestStreamEntryWithTooManyFields(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		fields := make([]any, 0, 2*maxFields+5)
+		fields = append(fields, "XADD", s.key, "2-0")
+		for range maxFields + 1 {
+			fields = append(fields, "v", "x")
+		}
+		s.add(1, "before")
+		s.do(fields...)
+		s.add(3, "after")
+		for _, field := range []string{"v", ""} {
+			b := read(t, open(t, s.source(func(s *StreamSettings) { s.ValueField = field }), s.key, nil), large)
+			if len(b.Records) != 3 || b.Records[0].Fate != pipeline.Deliver || b.Records[2].Fate != pipeline.Deliver || b.Records[1].Fate != pipeline.Failed {
+				t.Fatalf("got %d records", len(b.Records))
+			}
+			wantError(t, b.Records[1].Failure.Err, pipeline.Permanent, "entry 2-0 has 65537 fields", "65536 is the most")
+			if n := b.Arena.Size(); n > 1000 {
+				t.Errorf("it takes %d bytes", n)
+			}
+		}
+	})
+}
+
 func TestStreamTrims(t *testing.T) {
 	eachStream(t, func(t *testing.T, s *streamTest) {
 		s.add(1, numbers(0, 10)...)

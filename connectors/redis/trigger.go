@@ -17,24 +17,33 @@ func (t Trigger) continuous() bool { return t.Every == 0 && t.Cron == "" }
 func (t *Trigger) Continuous() { *t = Trigger{Mode: "continuous"} }
 
 func (t Trigger) validate() []pipeline.Problem {
+	var found []pipeline.Problem
+	problem := func(field, what, do string) {
+		found = append(found, pipeline.Problem{Field: "trigger." + field, What: what, Do: do})
+	}
+	if t.Every < 0 {
+		problem("every", "less than nothing", "write a duration like 5s")
+	}
+	_, zoneErr := time.LoadLocation(t.TimeZone)
 	switch {
-	case t.Every < 0:
-		return []pipeline.Problem{{Field: "trigger.every", What: "less than nothing", Do: "write a duration like 5s"}}
-	case t.Every > 0 && t.Cron != "":
-		return []pipeline.Problem{{Field: "trigger.cron", What: "every stands beside it", Do: "write one of the two"}}
+	case zoneErr != nil:
+		problem("time_zone", "not a known time zone", "write a name like Europe/Berlin")
 	case t.Cron == "" && t.TimeZone != "":
-		return []pipeline.Problem{{Field: "trigger.time_zone", What: "there is no cron", Do: "leave it out, or write cron too"}}
+		problem("time_zone", "there is no cron", "leave it out, or write cron too")
 	}
 	if t.Cron == "" {
-		return nil
+		return found
 	}
-	if _, err := time.LoadLocation(t.TimeZone); err != nil {
-		return []pipeline.Problem{{Field: "trigger.time_zone", What: "not a known time zone", Do: "write a name like Europe/Berlin"}}
+	if t.Every > 0 {
+		problem("cron", "every stands beside it", "write one of the two")
 	}
-	if _, err := cron.ParseStandard(t.Cron); err != nil {
-		return []pipeline.Problem{{Field: "trigger.cron", What: err.Error(), Do: "write minute, hour, day of month, month, day of week, like */5 * * * *"}}
+	switch schedule, err := cron.ParseStandard(t.Cron); {
+	case err != nil:
+		problem("cron", err.Error(), "write minute, hour, day of month, month, day of week, like */5 * * * *")
+	case schedule.Next(time.Now()).IsZero():
+		problem("cron", "this time never comes", "write a day that the month has")
 	}
-	return nil
+	return found
 }
 
 // next gives the function that tells when the next drain begins: of the time the
@@ -59,22 +68,30 @@ func (t Trigger) next() (func(last, now time.Time) time.Time, error) {
 // schedule makes a reader drain at the trigger's times, and wait in between. One
 // drain goes at a time: a time of cron that comes during a drain is passed over;
 // with every, a drain that took longer is followed by the next at once.
-func (t Trigger) schedule(r pipeline.Reader) (pipeline.Reader, error) {
+func (t Trigger) schedule(r resting) (pipeline.Reader, error) {
 	next, err := t.next()
 	if err != nil {
 		return nil, err
 	}
-	s := &scheduledReader{Reader: r, next: next, cursor: r.Start().Offset, closed: make(chan struct{})}
+	s := &scheduledReader{resting: r, next: next, cursor: r.Start().Offset, closed: make(chan struct{})}
 	if t.Every > 0 {
 		s.begins = time.Now()
 	}
 	return s, nil
 }
 
+// resting is a reader that may be idle for long.
+type resting interface {
+	pipeline.Reader
+	// rest lets go of the connection until the next Wait: servers and what lies
+	// before them end those on which nothing goes on.
+	rest()
+}
+
 // scheduledReader reads up to the tail that a shard has at each time of a
 // schedule.
 type scheduledReader struct {
-	pipeline.Reader
+	resting
 	next   func(last, now time.Time) time.Time
 	began  time.Time       // the last drain
 	begins time.Time       // the next drain; zero: not decided yet
@@ -89,15 +106,8 @@ func (s *scheduledReader) Wait(ctx context.Context) error {
 		if s.begins.IsZero() {
 			s.begins = s.next(s.began, time.Now())
 		}
-		timer := time.NewTimer(time.Until(s.begins))
-		select {
-		case <-timer.C:
-		case <-s.closed:
-			timer.Stop()
-			return errClosed
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := s.pause(ctx); err != nil {
+			return err
 		}
 		tail, err := s.Tail(ctx)
 		if err != nil {
@@ -105,11 +115,32 @@ func (s *scheduledReader) Wait(ctx context.Context) error {
 		}
 		s.until, s.began, s.begins = tail.Offset, time.Now(), time.Time{}
 	}
-	return s.Reader.Wait(ctx)
+	return s.resting.Wait(ctx)
+}
+
+// pause waits until the next drain begins.
+func (s *scheduledReader) pause(ctx context.Context) error {
+	if s.begins.IsZero() {
+		return &pipeline.Error{Class: pipeline.Permanent, What: "the next time of trigger.cron never comes", Do: "write another one"}
+	}
+	wait := time.Until(s.begins)
+	if wait > 0 {
+		s.rest()
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-s.closed:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *scheduledReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) error {
-	if err := s.Reader.Read(ctx, b, limit); err != nil {
+	if err := s.resting.Read(ctx, b, limit); err != nil {
 		return err
 	}
 	if b.After != (pipeline.Position{}) {
@@ -121,11 +152,11 @@ func (s *scheduledReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 // Rewind goes on with the drain, where p is before its end.
 func (s *scheduledReader) Rewind(p pipeline.Position) error {
 	s.cursor = p.Offset
-	return s.Reader.Rewind(p)
+	return s.resting.Rewind(p)
 }
 
 // Close ends the waiting too.
 func (s *scheduledReader) Close() error {
 	s.once.Do(func() { close(s.closed) })
-	return s.Reader.Close()
+	return s.resting.Close()
 }

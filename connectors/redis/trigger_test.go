@@ -16,6 +16,7 @@ type pond struct {
 	pipeline.Reader
 	tail, cursor uint64
 	takes        time.Duration
+	rested       int
 	away         bool      // the server does not answer
 	flows        time.Time // since when a record comes every second; zero: tail says
 	began        []time.Time
@@ -26,6 +27,7 @@ var errAway = &pipeline.Error{Class: pipeline.Unreachable, What: "away"}
 func (p *pond) Start() pipeline.Position   { return pipeline.Position{} }
 func (p *pond) Wait(context.Context) error { return nil }
 func (p *pond) Close() error               { p.away = true; return nil }
+func (p *pond) rest()                      { p.rested++ }
 
 func (p *pond) Read(_ context.Context, b *pipeline.Batch, _ pipeline.Limit) error {
 	time.Sleep(p.takes) //nolint:forbidigo // in a bubble: it is the time that reading takes
@@ -150,6 +152,37 @@ func TestScheduledDrainGoesOnAfterARewind(t *testing.T) {
 		must(t, r.Wait(t.Context()))
 		if time.Since(start) != 0 || p.cursor != 1 {
 			t.Errorf("after %v it is at %d", time.Since(start), p.cursor)
+		}
+	})
+}
+
+// A time that never comes is an error, and not now: validate cannot see as far
+// as a pipeline may run.
+func TestCronThatNeverComes(t *testing.T) {
+	p := &pond{tail: 1}
+	r, err := Trigger{Cron: "0 0 31 2 *", TimeZone: "UTC"}.schedule(p)
+	must(t, err)
+	wantError(t, r.Wait(t.Context()), pipeline.Permanent, "never comes")
+	if len(p.began) > 0 {
+		t.Error("a drain began")
+	}
+}
+
+// The connection rests between drains, and not within one.
+func TestScheduledReaderRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pond{tail: 3}
+		r, err := Trigger{Every: time.Hour}.schedule(p)
+		must(t, err)
+		for i := range 9 {
+			must(t, r.Wait(t.Context()))
+			must(t, r.Read(t.Context(), &pipeline.Batch{}, large))
+			if i%3 == 2 {
+				p.tail += 3
+			}
+			if p.rested != i/3 {
+				t.Fatalf("after %d records it has rested %d times", i+1, p.rested)
+			}
 		}
 	})
 }

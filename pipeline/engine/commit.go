@@ -128,6 +128,7 @@ func (s *session) commitHeld() error {
 		return err
 	}
 	e.at(Committed)
+	e.memory.keep(s.tx.positions)
 	e.isolation.committed(s.tx.positions)
 	e.stats.committed(&s.tx)
 	for _, c := range s.tx.batches {

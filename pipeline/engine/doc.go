@@ -22,7 +22,9 @@
 // begins. Other shards do not notice: among others, a shard holds no more than
 // half of the window. A lane that fails ends the session before anybody else uses
 // it: everything is closed, and opened again from the positions that the sink has.
-// Both wait between tries, longer each time, and say so in the State.
+// Where it has lost one that it had, the run ends: the shard would be taken for a
+// new one, and be delivered again. Both wait between tries, longer each time, and
+// say so in the State.
 //
 // # The end
 //

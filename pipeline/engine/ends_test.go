@@ -45,7 +45,7 @@ func TestPatience(t *testing.T) {
 		"a shard cannot be cleaned": func(r *rig) { r.source.settle = func(context.Context, string) error { return unreachable("Redis") } },
 		"a shard cannot be read, and others take their time": func(r *rig) {
 			r.source.wait = away
-			r.source.lag = func(ctx context.Context) { pause(ctx, 20*time.Second) }
+			r.source.lag = func(ctx context.Context) (int64, error) { pause(ctx, 20*time.Second); return 0, nil }
 			for _, shard := range []string{"b", "c", "d", "e"} {
 				r.source.fill(shard, 100)
 			}

@@ -70,11 +70,13 @@ type Engine struct {
 	stats     *Stats
 	isolation isolation
 	drain     drain
+	memory    memory
+	said      bool // where shards start
 }
 
 // New makes an engine. It starts nothing; Run does.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}}
+	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}, memory: memory{}}
 	e.cfg.Source = guardedSource{cfg.Source, e}
 	return e
 }

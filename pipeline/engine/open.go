@@ -90,9 +90,11 @@ func (s *session) commitStarts(opened []*shard) error {
 		if err := s.commitHeld(); err != nil { // records never go without their positions
 			return err
 		}
+		s.engine.memory.restart(starts)
 		if err := s.lane.Commit(s.ctx, starts); err != nil {
 			return err
 		}
+		s.engine.memory.keep(starts)
 		if s.engine.cfg.SourceKeepsPosition {
 			s.settling.add(starts)
 		}
@@ -188,9 +190,8 @@ func (s *session) measureLag(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			n = -1 // the reading itself says what is wrong
+		if err == nil { // else the reading itself says what is wrong
+			s.engine.stats.lag(sh.name, n)
 		}
-		s.engine.stats.lag(sh.name, n)
 	}
 }

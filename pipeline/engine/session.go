@@ -31,6 +31,8 @@ type session struct {
 	router    *message.Router
 	window    *window
 
+	opened atomic.Bool // the shards are: from now on something may be under way
+
 	mu      sync.Mutex
 	shards  map[string]*shard
 	ended   atomic.Int64  // shards that are at their end
@@ -92,6 +94,9 @@ func newSession(e *Engine, lane pipeline.Lane, positions map[string]pipeline.Pos
 // start opens the shards there are, commits where they start, and lets them go.
 func (s *session) start() error {
 	e := s.engine
+	if err := s.remember(); err != nil {
+		return err
+	}
 	opened, err := s.open(true)
 	if err != nil {
 		return err
@@ -99,6 +104,8 @@ func (s *session) start() error {
 	if err := s.findTails(opened); err != nil {
 		return err
 	}
+	s.sayStarts(opened)
+	s.opened.Store(true)
 	e.state.opened()
 	e.at(Opened)
 	if e.drain.over() {
@@ -152,9 +159,13 @@ func (s *session) unsettled(err error) error {
 }
 
 // deadline ends the session when what is under way is not settled in time after
-// reading has ended.
+// reading has ended: at once, where the shards were not open yet.
 func (s *session) deadline() {
 	<-s.reading.Done()
+	if !s.opened.Load() {
+		s.fail(errStopped)
+		return
+	}
 	if sleep(s.ctx, s.engine.cfg.Shutdown) {
 		s.fail(&outOfPatience{fmt.Sprintf("pipeline %s could not settle what was under way within %v; it comes again at the next start",
 			s.engine.cfg.Name, s.engine.cfg.Shutdown)})

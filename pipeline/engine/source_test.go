@@ -27,7 +27,7 @@ type tapes struct {
 	wait   func(shard string) error
 	read   func(shard string) error
 	settle func(ctx context.Context, shard string) error
-	lag    func(ctx context.Context)
+	lag    func(ctx context.Context) (int64, error)
 }
 
 // tape is one shard.
@@ -332,13 +332,15 @@ func (r *tapeReader) Tail(context.Context) (pipeline.Position, error) {
 }
 
 func (r *tapeReader) Lag(ctx context.Context) (int64, error) {
+	var n int64
+	var err error
 	if r.source.lag != nil {
-		r.source.lag(ctx)
+		n, err = r.source.lag(ctx)
 	}
 	if r.isClosed() {
 		return -1, errClosed
 	}
-	return 0, nil
+	return n, err
 }
 
 func (r *tapeReader) Close() error {

@@ -40,8 +40,8 @@ const (
 )
 
 // state is the State with the troubles it comes from. A trouble is logged when
-// it begins, when its class changes, and when it is over; the State has its newest
-// reason. Safe for concurrent use.
+// it begins, when its class changes, when its reason does (not too often), and when
+// it is over; the State has its newest reason. Safe for concurrent use.
 type state struct {
 	log *slog.Logger
 
@@ -54,7 +54,12 @@ type trouble struct {
 	since  time.Time
 	reason string
 	class  pipeline.Class
+	said   string // the reason that was logged last
+	saidAt time.Time
 }
+
+// reasonsEvery is how often a changed reason of one trouble is logged, at most.
+const reasonsEvery = 30 * time.Second
 
 func newState(log *slog.Logger) *state {
 	return &state{log: log, troubles: map[string]trouble{}, current: State{Name: Starting, Since: time.Now()}}
@@ -70,17 +75,19 @@ func (s *state) get() State {
 func (s *state) trouble(of string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	t, known := s.troubles[of]
 	if !known {
-		t.since = time.Now()
+		t.since = now
 	}
 	fresh := !known || t.class != pipeline.ClassOf(err)
 	t.reason, t.class = err.Error(), pipeline.ClassOf(err)
-	s.troubles[of] = t
-	s.derive()
-	if fresh {
+	if fresh || t.reason != t.said && now.Sub(t.saidAt) >= reasonsEvery {
+		t.said, t.saidAt = t.reason, now
 		s.log.Warn("degraded: waiting, and trying again", "reason", t.reason)
 	}
+	s.troubles[of] = t
+	s.derive()
 }
 
 // well says that something goes on.
@@ -94,7 +101,7 @@ func (s *state) well(of string) {
 	delete(s.troubles, of)
 	s.derive()
 	if known {
-		s.log.Info("going on", "after", time.Since(t.since).Round(time.Millisecond), "was", t.reason)
+		s.log.Info("going on", "after_seconds", float64(time.Since(t.since).Milliseconds())/1000, "was", t.reason)
 	}
 }
 

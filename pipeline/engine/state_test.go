@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,14 +16,26 @@ import (
 	"github.com/penstock-io/penstock/pipeline/engine"
 )
 
+// troubleTest is something that fails for 75 s, and the beginning of what is
+// said about it.
+type troubleTest struct {
+	name   string
+	set    func(r *rig, fails func() error)
+	reason string
+}
+
+// said is how often it is logged: the words of some change with every try.
+func (test troubleTest) said() int {
+	if strings.HasSuffix(test.reason, "try ") {
+		return 3
+	}
+	return 1
+}
+
 // TestTroubles: each is a state with its reason, is logged when it begins and
-// when it ends, and not between, however long and however its words change.
+// when it ends, and between every half a minute, when its words change.
 func TestTroubles(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		set    func(r *rig, fails func() error)
-		reason string
-	}{
+	for _, test := range []troubleTest{
 		{"opening the lane", func(r *rig, fails func() error) { r.sink.open = func(context.Context) error { return fails() } }, "try "},
 		{"naming shards", func(r *rig, fails func() error) { r.source.list = func(context.Context) error { return fails() } }, "try "},
 		{"opening a shard", func(r *rig, fails func() error) { r.source.open = func(string) error { return fails() } }, "shard a: try "},
@@ -98,18 +112,18 @@ func TestTroubles(t *testing.T) {
 				stop := r.start()
 				synctest.Wait()
 				since := r.engine.State().Since
-				pause(r.Context(), time.Minute)
+				pause(r.Context(), 75*time.Second)
 				synctest.Wait()
 				if s := r.engine.State(); s.Name != engine.Degraded || !strings.HasPrefix(s.Reason, test.reason) || !s.Since.Equal(since) {
 					r.Errorf("in trouble: %+v; it began %v", s, since)
 				}
-				if n := tries.Load(); n < 20 || n > 400 {
-					r.Errorf("%d tries in a minute", n)
+				if n := tries.Load(); n < 20 || n > 500 {
+					r.Errorf("%d tries", n)
 				}
 				mended.Store(true)
 				r.until("it goes on", func() bool { return r.source.settled("a") == 100 })
 				r.until("it is well", func() bool { return r.engine.State().Name == engine.Running && r.engine.State().Reason == "" })
-				if began, ended := r.log.with("degraded: "), r.log.with("going on"); len(began) != 1 || len(ended) != 1 {
+				if began, ended := r.log.with("degraded: "), r.log.with("going on"); len(began) != test.said() || len(ended) != 1 {
 					r.Errorf("logged %v, %v", began, ended)
 				}
 				if err := stop(); err != nil {
@@ -191,6 +205,45 @@ func TestTroubleEndsWithItsSession(t *testing.T) {
 		r.complete("a")
 		if err := stop(); err != nil {
 			r.Error(err)
+		}
+	})
+}
+
+// TestWhatIsLoggedOfTroubles: a reason that changes is said, at most every half a
+// minute, and not again where it is the same; how long it lasted is in seconds.
+func TestWhatIsLoggedOfTroubles(t *testing.T) {
+	bubble(t, func(r *rig) {
+		began := time.Now()
+		r.cfg.Log = slog.New(slog.NewJSONHandler(r.log, nil))
+		r.source.list = func(context.Context) error {
+			switch since := time.Since(began); {
+			case since < 10*time.Second:
+				return unreachable("the first Redis")
+			case since < 80*time.Second:
+				return unreachable("the second Redis")
+			default:
+				return nil
+			}
+		}
+		r.source.push("a")
+		stop := r.start()
+		r.until("it goes on", func() bool { return r.engine.State().Name == engine.Running })
+		if err := stop(); err != nil {
+			r.Error(err)
+		}
+		said := r.log.with("degraded: ")
+		if len(said) != 2 || !strings.Contains(said[0], "the first Redis") || !strings.Contains(said[1], "the second Redis") {
+			r.Fatalf("logged %v", said)
+		}
+		var second struct{ Time time.Time }
+		if err := json.Unmarshal([]byte(said[1]), &second); err != nil || second.Time.Sub(began) < 30*time.Second || second.Time.Sub(began) > 40*time.Second {
+			r.Errorf("%v: logged %v after the first", err, second.Time.Sub(began))
+		}
+		var over struct {
+			Seconds float64 `json:"after_seconds"`
+		}
+		if err := json.Unmarshal([]byte(r.log.with("going on")[0]), &over); err != nil || over.Seconds < 80 || over.Seconds > 90 {
+			r.Errorf("%v: it lasted %v seconds", err, over.Seconds)
 		}
 	})
 }

@@ -21,8 +21,10 @@ type ShardStats struct {
 	Committed pipeline.Position
 	// LastTime is the time of the newest committed record.
 	LastTime time.Time
-	// Lag counts the records that wait in the source, -1: unknown.
-	Lag int64
+	// Lag counts the records that wait in the source, -1: it cannot tell. It is
+	// the last answer of the source, given at Measured; zero: none yet.
+	Lag      int64
+	Measured time.Time
 }
 
 // Histogram counts observations by upper bound. Counts has one more entry, for
@@ -138,6 +140,6 @@ func (s *Stats) lag(name string, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shard := s.now.Shards[name]
-	shard.Lag = n
+	shard.Lag, shard.Measured = n, time.Now()
 	s.now.Shards[name] = shard
 }

@@ -48,8 +48,8 @@ var figures = struct {
 	latency:            figure("latency_seconds", "From a record's time to its commit."),
 	batchSizes:         figure("batch_records", "Records of a batch."),
 	transactionRecords: figure("transaction_records", "Records of a transaction."),
-	lagRecords:         figure("lag_records", "Records that wait in the source. Missing where the source cannot tell.", "shard"),
-	lagSeconds:         figure("lag_seconds", "Age of the newest committed record while others wait, 0 where none does.", "shard"),
+	lagRecords:         figure("lag_records", "Records that wait in the source, as it said last: see penstock_lag_seconds. Missing where the source cannot tell.", "shard"),
+	lagSeconds:         figure("lag_seconds", "Age of the newest committed record while others wait, 0 where none does. While nobody can ask the source (it does not answer, or the sink is away) it is at least the time since the last answer, so it grows.", "shard"),
 	state:              figure("state", "1 for the state the pipeline is in: starting, running, degraded, failed or stopped.", "state"),
 }
 
@@ -69,12 +69,12 @@ func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 // Collect gives the figures of now.
 func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	for _, p := range m.pipelines {
-		now := p.Snapshot()
+		now, state := p.Snapshot(), p.State().Name
 		collect(out, p.Name, now)
 		for shard, s := range now.Shards {
-			m.shard(out, p.Name, shard, s)
+			m.shard(out, p.Name, shard, s, state)
 		}
-		states(out, p.Name, p.State().Name)
+		states(out, p.Name, state)
 	}
 }
 
@@ -107,22 +107,32 @@ func histogram(d *prometheus.Desc, h engine.Histogram, name string) prometheus.M
 	return prometheus.MustNewConstHistogram(d, n+h.Counts[len(h.Bounds)], h.Sum, buckets, name)
 }
 
-// shard gives how far a shard is behind.
-func (m *Metrics) shard(out chan<- prometheus.Metric, name, shard string, s engine.ShardStats) {
+// unanswered is after how long the last answer of a source, which is asked every
+// two seconds, says nothing of now.
+const unanswered = 10 * time.Second
+
+// shard gives how far a shard is behind. What waits is kept while nobody can ask
+// the source: an alarm on it must not fall silent then.
+func (m *Metrics) shard(out chan<- prometheus.Metric, name, shard string, s engine.ShardStats, state engine.StateName) {
+	if s.Lag < 0 || s.Measured.IsZero() {
+		return
+	}
 	if !utf8.ValidString(shard) { // a key of Redis is any bytes, a label is text
 		shard = strconv.Quote(shard)
 	}
 	gauge := func(d *prometheus.Desc, v float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name, shard)
 	}
-	if s.Lag >= 0 {
-		gauge(figures.lagRecords, float64(s.Lag))
+	gauge(figures.lagRecords, float64(s.Lag))
+	now, unknown := m.now(), time.Duration(0)
+	if silent := now.Sub(s.Measured); silent > unanswered && state != engine.Stopped {
+		unknown = silent
 	}
 	switch {
-	case s.Lag == 0:
-		gauge(figures.lagSeconds, 0)
 	case s.Lag > 0 && !s.LastTime.IsZero():
-		gauge(figures.lagSeconds, max(m.now().Sub(s.LastTime).Seconds(), 0))
+		gauge(figures.lagSeconds, max(now.Sub(s.LastTime), unknown).Seconds())
+	case s.Lag == 0 || unknown > 0:
+		gauge(figures.lagSeconds, unknown.Seconds())
 	}
 }
 

@@ -70,25 +70,57 @@ penstock_latency_seconds_count{pipeline="shop"} 15
 
 func TestLag(t *testing.T) {
 	shards := map[string]engine.ShardStats{
-		"behind":     {Lag: 7, LastTime: noon.Add(-90 * time.Second)},
-		"ahead":      {Lag: 7, LastTime: noon.Add(time.Second)}, // clocks differ
-		"caught up":  {Lag: 0, LastTime: noon.Add(-time.Hour)},
-		"not begun":  {Lag: 3},
-		"who knows?": {Lag: -1, LastTime: noon},
+		"behind":      {Lag: 7, LastTime: noon.Add(-90 * time.Second), Measured: noon},
+		"ahead":       {Lag: 7, LastTime: noon.Add(time.Second), Measured: noon}, // clocks differ
+		"caught up":   {Lag: 0, LastTime: noon.Add(-time.Hour), Measured: noon.Add(-10 * time.Second)},
+		"not begun":   {Lag: 3, Measured: noon},
+		"not asked":   {LastTime: noon.Add(-time.Hour)},
+		"cannot tell": {Lag: -1, LastTime: noon, Measured: noon.Add(-time.Hour)},
 	}
 	compare(t, watched(engine.Snapshot{Shards: shards}, engine.Running), `
-# HELP penstock_lag_records Records that wait in the source. Missing where the source cannot tell.
+# HELP penstock_lag_records Records that wait in the source, as it said last: see penstock_lag_seconds. Missing where the source cannot tell.
 # TYPE penstock_lag_records gauge
 penstock_lag_records{pipeline="shop",shard="ahead"} 7
 penstock_lag_records{pipeline="shop",shard="behind"} 7
 penstock_lag_records{pipeline="shop",shard="caught up"} 0
 penstock_lag_records{pipeline="shop",shard="not begun"} 3
-# HELP penstock_lag_seconds Age of the newest committed record while others wait, 0 where none does.
+# HELP penstock_lag_seconds Age of the newest committed record while others wait, 0 where none does. While nobody can ask the source (it does not answer, or the sink is away) it is at least the time since the last answer, so it grows.
 # TYPE penstock_lag_seconds gauge
 penstock_lag_seconds{pipeline="shop",shard="ahead"} 0
 penstock_lag_seconds{pipeline="shop",shard="behind"} 90
 penstock_lag_seconds{pipeline="shop",shard="caught up"} 0
 `, "penstock_lag_records", "penstock_lag_seconds")
+}
+
+// TestLagWhileTheSourceIsAway: what waited last is kept, and the seconds grow; not
+// after a stop that was asked for.
+func TestLagWhileTheSourceIsAway(t *testing.T) {
+	asked := noon.Add(-time.Minute)
+	shards := map[string]engine.ShardStats{
+		"behind":    {Lag: 7, LastTime: noon.Add(-90 * time.Second), Measured: asked},
+		"caught up": {Lag: 0, LastTime: noon.Add(-time.Hour), Measured: asked},
+		"not begun": {Lag: 3, Measured: asked},
+	}
+	for state, want := range map[engine.StateName]string{
+		engine.Degraded: `
+penstock_lag_seconds{pipeline="shop",shard="behind"} 90
+penstock_lag_seconds{pipeline="shop",shard="caught up"} 60
+penstock_lag_seconds{pipeline="shop",shard="not begun"} 60
+`,
+		engine.Stopped: `
+penstock_lag_seconds{pipeline="shop",shard="behind"} 90
+penstock_lag_seconds{pipeline="shop",shard="caught up"} 0
+`,
+	} {
+		compare(t, watched(engine.Snapshot{Shards: shards}, state), `
+# HELP penstock_lag_records Records that wait in the source, as it said last: see penstock_lag_seconds. Missing where the source cannot tell.
+# TYPE penstock_lag_records gauge
+penstock_lag_records{pipeline="shop",shard="behind"} 7
+penstock_lag_records{pipeline="shop",shard="caught up"} 0
+penstock_lag_records{pipeline="shop",shard="not begun"} 3
+# HELP penstock_lag_seconds Age of the newest committed record while others wait, 0 where none does. While nobody can ask the source (it does not answer, or the sink is away) it is at least the time since the last answer, so it grows.
+# TYPE penstock_lag_seconds gauge`+want, "penstock_lag_records", "penstock_lag_seconds")
+	}
 }
 
 func TestState(t *testing.T) {
@@ -106,7 +138,7 @@ penstock_state{pipeline="shop",state="stopped"} 0
 // TestRegistryTakesThem: names, labels and descriptions follow Prometheus's rules.
 func TestRegistryTakesThem(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	p := watched(engine.Snapshot{Shards: map[string]engine.ShardStats{"user_behavior\xff": {Lag: 1}}}, engine.Running)
+	p := watched(engine.Snapshot{Shards: map[string]engine.ShardStats{"user_behavior\xff": {Lag: 1, Measured: noon}}}, engine.Running)
 	if err := registry.Register(server.NewMetrics(time.Now, p)); err != nil {
 		t.Fatal(err)
 	}

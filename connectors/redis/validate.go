@@ -1,0 +1,138 @@
+package redis
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// Validate finds what decoding cannot.
+func (s *ListSettings) Validate() []pipeline.Problem {
+	found := append(s.Connection.validate(), validateKeys(s.Keys)...)
+	for i, key := range s.Keys {
+		if _, err := companionOf(key); err != nil && key != "" && !isPattern(key) {
+			found = append(found, pipeline.Problem{Field: keyField(i), What: "no companion key can lie in its slot, because of its braces", Do: "rename the list"})
+		}
+	}
+	return append(found, s.Trigger.validate()...)
+}
+
+// Validate finds what decoding cannot.
+func (s *StreamSettings) Validate() []pipeline.Problem {
+	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
+	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
+		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
+	}
+	return append(found, s.validateGroup()...)
+}
+
+// validateGroup finds what does not go with a group, or without one.
+func (s *StreamSettings) validateGroup() []pipeline.Problem {
+	without := []struct {
+		field   string
+		written bool
+	}{{"consumer", s.Consumer != ""}, {"consumers", s.Consumers != 1}, {"claim_idle", s.ClaimIdle != time.Minute}, {"max_deliveries", s.MaxDeliveries != 0}}
+	var found []pipeline.Problem
+	for _, f := range without {
+		if f.written && s.Group == "" {
+			found = append(found, pipeline.Problem{Field: f.field, What: "there is no group", Do: "write group too, or leave it out"})
+		}
+	}
+	if s.Group == "" {
+		return found
+	}
+	if !s.Trigger.continuous() {
+		found = append(found, pipeline.Problem{Field: "trigger", What: "a group is read continuously", Do: "leave trigger out, or group"})
+	}
+	if s.Trim != "none" {
+		found = append(found, pipeline.Problem{Field: "trim", What: "others may read the stream beside the group", Do: "leave trim out, and let the writer trim"})
+	}
+	if s.Consumers < 1 || s.Consumers > 100 {
+		found = append(found, pipeline.Problem{Field: "consumers", What: "not between 1 and 100", Do: "write how many consumers read each key"})
+	}
+	if s.ClaimIdle < time.Second {
+		found = append(found, pipeline.Problem{Field: "claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
+	}
+	if s.MaxDeliveries < 0 {
+		found = append(found, pipeline.Problem{Field: "max_deliveries", What: "less than nothing", Do: "write 0 for any number"})
+	}
+	return found
+}
+
+func (c Connection) validate() []pipeline.Problem {
+	if _, wrong := c.options(); wrong != nil {
+		return []pipeline.Problem{*wrong}
+	}
+	return nil
+}
+
+// options reads the URL. What is wrong with it shows nothing of it: that may be a
+// part of the password.
+func (c Connection) options() (*redis.Options, *pipeline.Problem) {
+	url := c.URL.Reveal()
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		wrong := &pipeline.Problem{Field: "url", What: "not a Redis URL", Do: "write redis://[user:password@]host:port/db, or rediss:// for TLS"}
+		if strings.Contains(url, "@") {
+			wrong.Do += "; special characters of user and password percent-encoded, @ as %40, / as %2F, # as %23, % as %25"
+		}
+		return nil, wrong
+	}
+	if _, port, err := net.SplitHostPort(o.Addr); o.Network == "tcp" && (err != nil || !isPort(port)) {
+		return nil, &pipeline.Problem{Field: "url", What: "its port is not a number from 1 to 65535", Do: "write redis://[user:password@]host:port/db"}
+	}
+	return o, nil
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
+}
+
+func validateKeys(keys []string) []pipeline.Problem {
+	var found []pipeline.Problem
+	problem := func(i int, what, do string) {
+		found = append(found, pipeline.Problem{Field: keyField(i), What: what, Do: do})
+	}
+	for i, key := range keys {
+		switch {
+		case key == "":
+			problem(i, "an empty key", "write the name of a list or stream")
+		case slices.Index(keys, key) < i:
+			problem(i, "the same key twice", "leave one of them out")
+		case strings.HasPrefix(key, companionPrefix):
+			problem(i, "a companion key of Penstock's own", "write the name of a list or stream")
+		case !closed(key):
+			problem(i, "a pattern whose [ has no ] or nothing in it", `write [abc] or [a-z], or \[ for the character`)
+		}
+	}
+	return found
+}
+
+func keyField(i int) string { return fmt.Sprintf("keys[%d]", i) }
+
+// closed tells whether each [ of a pattern holds something up to a ], as Redis
+// reads patterns (https://redis.io/docs/latest/commands/keys/).
+func closed(pattern string) bool {
+	open := -1 // where the [ is
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\':
+			i++
+		case c == '[' && open < 0:
+			open = i
+		case c == ']' && open == i-1 && i > 0:
+			return false
+		case c == ']':
+			open = -1
+		}
+	}
+	return open < 0
+}
