@@ -45,8 +45,8 @@ func NewGroupSource(s StreamSettings, instance string, log *slog.Logger) (*Group
 		return nil, err
 	}
 	name := instance
-	if s.Consumer != "" {
-		name = s.Consumer
+	if s.Group.Consumer != "" {
+		name = s.Group.Consumer
 	}
 	return &GroupSource{settings: s, client: c, name: name, shards: map[string]consumer{}}, nil
 }
@@ -59,9 +59,9 @@ func (s *GroupSource) Shards(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for _, key := range keys {
-		for n := 1; n <= s.settings.Consumers; n++ {
+		for n := 1; n <= s.settings.Group.Consumers; n++ {
 			shard, name := key, s.name
-			if s.settings.Consumers > 1 {
+			if s.settings.Group.Consumers > 1 {
 				shard, name = fmt.Sprintf("%s#%d", key, n), fmt.Sprintf("%s#%d", s.name, n)
 			}
 			if _, there := s.shards[shard]; !there {

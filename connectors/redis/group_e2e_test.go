@@ -15,7 +15,7 @@ import (
 
 // What miniredis does otherwise than Redis: idle times and lags of groups.
 
-func claims(s *StreamSettings) { s.ClaimIdle = 50 * time.Millisecond }
+func claims(s *StreamSettings) { s.Group.ClaimIdle = 50 * time.Millisecond }
 
 func TestGroupClaims(t *testing.T) {
 	eachStream(t, func(t *testing.T, s *streamTest) {
@@ -43,7 +43,7 @@ func TestGroupForgetsConsumers(t *testing.T) {
 		s.add(1, numbers(0, 2)...)
 		s.do("XGROUP", "CREATE", s.key, "g", "0")
 		s.do("XGROUP", "CREATECONSUMER", s.key, "g", "idle")
-		r := s.join(s.group("one", claims, func(s *StreamSettings) { s.ClaimIdle = 5 * time.Millisecond }))
+		r := s.join(s.group("one", claims, func(s *StreamSettings) { s.Group.ClaimIdle = 5 * time.Millisecond }))
 		until(t, "the idle one is gone", func() bool {
 			_, _ = tryRead(within(t, 20*time.Millisecond), r, large)
 			consumers, err := s.redis.XInfoConsumers(t.Context(), s.key, "g").Result()

@@ -36,7 +36,7 @@ func (r *groupReader) awaitPending(c *conn) error {
 	}
 	took := r.page[:n]
 	r.page = r.page[n:]
-	args := []string{"XCLAIM", r.key, r.source.settings.Group, r.consumer, "0"}
+	args := []string{"XCLAIM", r.key, r.source.settings.Group.Name, r.consumer, "0"}
 	for _, h := range took {
 		args = append(args, h.id.String())
 	}
@@ -56,7 +56,7 @@ func (r *groupReader) awaitPending(c *conn) error {
 
 // readPage asks which entries are pending next.
 func (r *groupReader) readPage(c *conn) error {
-	c.command("XPENDING", r.key, r.source.settings.Group, after(r.cursor.Offset).String(), "+", strconv.Itoa(r.next.count), r.consumer)
+	c.command("XPENDING", r.key, r.source.settings.Group.Name, after(r.cursor.Offset).String(), "+", strconv.Itoa(r.next.count), r.consumer)
 	if err := c.flush(answerPatience); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (r *groupReader) claim(ctx context.Context) error {
 	s := r.source.settings
 	start := "0-0"
 	for {
-		reply, err := r.source.client.Do(ctx, "XAUTOCLAIM", r.key, s.Group, r.consumer, s.ClaimIdle.Milliseconds(), start, "COUNT", claimPage, "JUSTID").Slice()
+		reply, err := r.source.client.Do(ctx, "XAUTOCLAIM", r.key, s.Group.Name, r.consumer, s.Group.ClaimIdle.Milliseconds(), start, "COUNT", claimPage, "JUSTID").Slice()
 		if isNoGroup(err) {
 			return r.regroup(ctx)
 		}
@@ -146,12 +146,12 @@ func (r *groupReader) gone(ctx context.Context) error {
 	r.lost = nil
 	if r.source.settings.OnGap != "continue" {
 		return &pipeline.Error{Class: pipeline.Gap,
-			What: fmt.Sprintf("%d entries of stream %s were handed out to group %s and removed (XTRIM, MAXLEN or XDEL) before they were acknowledged: %s", len(ids), r.key, r.source.settings.Group, few(ids)),
+			What: fmt.Sprintf("%d entries of stream %s were handed out to group %s and removed (XTRIM, MAXLEN or XDEL) before they were acknowledged: %s", len(ids), r.key, r.source.settings.Group.Name, few(ids)),
 			Do:   "let the writer keep more, then go on with on_gap: continue"}
 	}
-	r.source.client.log.Warn("entries were removed from the stream before they were acknowledged", "stream", r.key, "group", r.source.settings.Group,
+	r.source.client.log.Warn("entries were removed from the stream before they were acknowledged", "stream", r.key, "group", r.source.settings.Group.Name,
 		"entries", len(ids), "ids", few(ids))
-	return r.source.client.classify("acknowledging entries of stream "+r.key, r.source.client.XAck(ctx, r.key, r.source.settings.Group, ids...).Err())
+	return r.source.client.classify("acknowledging entries of stream "+r.key, r.source.client.XAck(ctx, r.key, r.source.settings.Group.Name, ids...).Err())
 }
 
 // few names some of many.

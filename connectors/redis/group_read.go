@@ -21,7 +21,7 @@ func (r *groupReader) Wait(ctx context.Context) error {
 		if err := r.gone(ctx); err != nil {
 			return err
 		}
-		if r.asked == 0 && time.Since(r.claimed) >= r.source.settings.ClaimIdle/2 {
+		if r.asked == 0 && time.Since(r.claimed) >= r.source.settings.Group.ClaimIdle/2 {
 			if err := r.claim(ctx); err != nil {
 				return err
 			}
@@ -98,9 +98,9 @@ func (r *groupReader) await(c *conn) (ended bool, err error) {
 // (https://redis.io/docs/latest/commands/xreadgroup/).
 func (r *groupReader) ask(c *conn, blocks bool) error {
 	count, patience := strconv.Itoa(r.next.count), answerPatience
-	group := []string{"XREADGROUP", "GROUP", r.source.settings.Group, r.consumer, "COUNT", count}
+	group := []string{"XREADGROUP", "GROUP", r.source.settings.Group.Name, r.consumer, "COUNT", count}
 	if blocks {
-		block := min(blockFor, r.source.settings.ClaimIdle/2)
+		block := min(blockFor, r.source.settings.Group.ClaimIdle/2)
 		patience += block
 		group = append(group, "BLOCK", strconv.FormatInt(max(block.Milliseconds(), 1), 10))
 	}
@@ -129,7 +129,7 @@ func (r *groupReader) Read(ctx context.Context, b *pipeline.Batch, limit pipelin
 	b.After = r.cursor
 	r.note(b)
 	r.next.fit(b, limit)
-	if r.left == 0 && !r.pending && !r.again && !r.draining.Load() && time.Since(r.claimed) < r.source.settings.ClaimIdle/2 {
+	if r.left == 0 && !r.pending && !r.again && !r.draining.Load() && time.Since(r.claimed) < r.source.settings.Group.ClaimIdle/2 {
 		if err := r.ask(c, true); err != nil {
 			r.reset() // what was read is whole; Wait says what is wrong
 			r.pending = true
@@ -173,7 +173,7 @@ func (r *groupReader) match(record *pipeline.Record) {
 	r.lose(max(0, slices.IndexFunc(r.took, func(h handed) bool { return h.id == record.Offset })))
 	times := r.took[0].times
 	r.took = r.took[1:]
-	if most := r.source.settings.MaxDeliveries; most > 0 && times > int64(most) {
+	if most := r.source.settings.Group.MaxDeliveries; most > 0 && times > int64(most) {
 		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry was handed out %d times and never acknowledged", times-1),
 			Do: "see why consumers fail at it, or raise max_deliveries"})
 	}

@@ -34,7 +34,7 @@ func (r *groupReader) Settle(ctx context.Context, p pipeline.Position) error {
 	ids := slices.Clone(r.delivered[:r.acknowledged(p)])
 	r.mu.Unlock()
 	for chunk := range slices.Chunk(ids, ackChunk) {
-		if err := r.source.client.XAck(ctx, r.key, r.source.settings.Group, texts(chunk)...).Err(); err != nil {
+		if err := r.source.client.XAck(ctx, r.key, r.source.settings.Group.Name, texts(chunk)...).Err(); err != nil {
 			return r.source.client.classify("acknowledging entries of stream "+r.key, err)
 		}
 	}
@@ -86,7 +86,7 @@ func (r *groupReader) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group := r.source.settings.Group
+	group := r.source.settings.Group.Name
 	pending, err := r.source.client.XPending(ctx, r.key, group).Result()
 	if isNoGroup(err) {
 		return nil // Wait makes it again
@@ -143,7 +143,7 @@ func (r *groupReader) look(ctx context.Context) (last string, lag int64, err err
 		for i := 0; i+1 < len(fields); i += 2 {
 			group[fmt.Sprint(fields[i])] = fields[i+1]
 		}
-		if group["name"] != r.source.settings.Group {
+		if group["name"] != r.source.settings.Group.Name {
 			continue
 		}
 		last, _ = group["last-delivered-id"].(string)
@@ -176,7 +176,7 @@ func (r *groupReader) makeGroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, group := r.source.client, r.source.settings.Group
+	client, group := r.source.client, r.source.settings.Group.Name
 	at, err := client.HGet(ctx, companion, "group "+group).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
@@ -214,11 +214,11 @@ func (r *groupReader) within(ctx context.Context, at string) (string, error) {
 		return at, nil
 	}
 	if r.source.settings.OnGap == "continue" {
-		r.source.client.log.Warn("the stream is taken as a new one, from its start", "stream", r.key, "group", r.source.settings.Group, "acknowledged", at, "last", newest.LastGeneratedID)
+		r.source.client.log.Warn("the stream is taken as a new one, from its start", "stream", r.key, "group", r.source.settings.Group.Name, "acknowledged", at, "last", newest.LastGeneratedID)
 		return "0", nil
 	}
 	return "", &pipeline.Error{Class: pipeline.Gap,
-		What: fmt.Sprintf("stream %s does not continue what group %s has acknowledged: up to %s, and the stream's last id is %s", r.key, r.source.settings.Group, at, newest.LastGeneratedID),
+		What: fmt.Sprintf("stream %s does not continue what group %s has acknowledged: up to %s, and the stream's last id is %s", r.key, r.source.settings.Group.Name, at, newest.LastGeneratedID),
 		Do:   "it was deleted and made again, or Redis lost its newest entries; to read it from the start, as a new stream, say on_gap: continue"}
 }
 
@@ -228,7 +228,7 @@ func (r *groupReader) regroup(ctx context.Context) error {
 	if err := r.allSettled(ctx); err != nil {
 		return err
 	}
-	r.source.client.log.Warn("the consumer group is gone; it is made again where all was acknowledged", "stream", r.key, "group", r.source.settings.Group)
+	r.source.client.log.Warn("the consumer group is gone; it is made again where all was acknowledged", "stream", r.key, "group", r.source.settings.Group.Name)
 	if err := r.makeGroup(ctx); err != nil {
 		return err
 	}
@@ -245,13 +245,13 @@ return 1`)
 
 // removeIdle removes the consumers that have been silent for long and hold nothing.
 func (r *groupReader) removeIdle(ctx context.Context) error {
-	group := r.source.settings.Group
+	group := r.source.settings.Group.Name
 	consumers, err := r.source.client.XInfoConsumers(ctx, r.key, group).Result()
 	if err != nil {
 		return r.source.client.classify("looking at the consumers of group "+group, err)
 	}
 	for _, c := range consumers {
-		if c.Name == r.consumer || c.Pending > 0 || c.Idle < forgetAfter*r.source.settings.ClaimIdle {
+		if c.Name == r.consumer || c.Pending > 0 || c.Idle < forgetAfter*r.source.settings.Group.ClaimIdle {
 			continue
 		}
 		if err := removeScript.Run(ctx, r.source.client, []string{r.key}, group, c.Name).Err(); err != nil {
@@ -284,10 +284,10 @@ func (r *groupReader) Lag(ctx context.Context) (int64, error) {
 // named for this start. The error is always nil.
 func (r *groupReader) Close() error {
 	r.live.close()
-	if r.source.settings.Consumer == "" {
+	if r.source.settings.Group.Consumer == "" {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		removeScript.Run(ctx, r.source.client, []string{r.key}, r.source.settings.Group, r.consumer) // a later start does it
+		removeScript.Run(ctx, r.source.client, []string{r.key}, r.source.settings.Group.Name, r.consumer) // a later start does it
 	}
 	return nil
 }

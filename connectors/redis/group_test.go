@@ -21,7 +21,7 @@ func (s *streamTest) group(instance string, change ...func(*StreamSettings)) *Gr
 	s.t.Helper()
 	settings := StreamSettings{
 		Keys: []string{s.key}, Start: "oldest", Trim: "none", ValueField: "v", OnGap: "halt", Trigger: Trigger{Mode: "continuous"},
-		Group: "g", Consumers: 1, ClaimIdle: time.Minute,
+		Group: &Group{Name: "g", Consumers: 1, ClaimIdle: time.Minute},
 	}
 	settings.URL = s.place.url()
 	for _, f := range change {
@@ -41,7 +41,9 @@ func (s *streamTest) join(source *GroupSource) pipeline.Reader {
 	return open(s.t, source, names[0], nil)
 }
 
-func named(name string) func(*StreamSettings) { return func(s *StreamSettings) { s.Consumer = name } }
+func named(name string) func(*StreamSettings) {
+	return func(s *StreamSettings) { s.Group.Consumer = name }
+}
 
 // pending counts what the group has handed out, by how often.
 func (s *streamTest) pending() map[int64]int {
@@ -111,7 +113,7 @@ func TestGroupCountsStartsOnly(t *testing.T) {
 		take(t, r, 10, large)
 		must(t, r.Close())
 		s.wantPending("1:10")
-		r = s.join(s.group("", named("worker"), func(s *StreamSettings) { s.MaxDeliveries = 1 }))
+		r = s.join(s.group("", named("worker"), func(s *StreamSettings) { s.Group.MaxDeliveries = 1 }))
 		b := read(t, r, large)
 		s.wantPending("2:10")
 		if f := b.Records[0].Failure; len(b.Records) != 10 || b.Records[0].Fate != pipeline.Failed || pipeline.ClassOf(f.Err) != pipeline.Permanent {
@@ -144,7 +146,7 @@ func TestGroupIsShared(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		for _, process := range []string{"a", "b"} {
-			source := s.group(process, func(s *StreamSettings) { s.Consumers = 2 })
+			source := s.group(process, func(s *StreamSettings) { s.Group.Consumers = 2 })
 			names, err := source.Shards(ctx)
 			must(t, err)
 			if want := []string{s.key + "#1", s.key + "#2"}; !slices.Equal(names, want) {

@@ -33,35 +33,26 @@ func (s *StreamSettings) Validate() []pipeline.Problem {
 	return append(found, s.validateGroup()...)
 }
 
-// validateGroup finds what does not go with a group, or without one.
+// validateGroup finds what does not go with a group.
 func (s *StreamSettings) validateGroup() []pipeline.Problem {
-	without := []struct {
-		field   string
-		written bool
-	}{{"consumer", s.Consumer != ""}, {"consumers", s.Consumers != 1}, {"claim_idle", s.ClaimIdle != time.Minute}, {"max_deliveries", s.MaxDeliveries != 0}}
+	if s.Group == nil {
+		return nil
+	}
 	var found []pipeline.Problem
-	for _, f := range without {
-		if f.written && s.Group == "" {
-			found = append(found, pipeline.Problem{Field: f.field, What: "there is no group", Do: "write group too, or leave it out"})
-		}
-	}
-	if s.Group == "" {
-		return found
-	}
 	if !s.Trigger.continuous() {
 		found = append(found, pipeline.Problem{Field: "trigger", What: "a group is read continuously", Do: "leave trigger out, or group"})
 	}
 	if s.Trim != "none" {
 		found = append(found, pipeline.Problem{Field: "trim", What: "others may read the stream beside the group", Do: "leave trim out, and let the writer trim"})
 	}
-	if s.Consumers < 1 || s.Consumers > 100 {
-		found = append(found, pipeline.Problem{Field: "consumers", What: "not between 1 and 100", Do: "write how many consumers read each key"})
+	if s.Group.Consumers < 1 || s.Group.Consumers > 100 {
+		found = append(found, pipeline.Problem{Field: "group.consumers", What: "not between 1 and 100", Do: "write how many consumers read each key"})
 	}
-	if s.ClaimIdle < time.Second {
-		found = append(found, pipeline.Problem{Field: "claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
+	if s.Group.ClaimIdle < time.Second {
+		found = append(found, pipeline.Problem{Field: "group.claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
 	}
-	if s.MaxDeliveries < 0 {
-		found = append(found, pipeline.Problem{Field: "max_deliveries", What: "less than nothing", Do: "write 0 for any number"})
+	if s.Group.MaxDeliveries < 0 {
+		found = append(found, pipeline.Problem{Field: "group.max_deliveries", What: "less than nothing", Do: "write 0 for any number"})
 	}
 	return found
 }
