@@ -18,7 +18,8 @@ type Record struct {
 	Value   Value    // bytes, and fields once a format has read them
 	Headers []Header // in order
 	// Time is when the event happened as far as the source knows: a stream
-	// entry's id, else the time it was read. Millisecond precision.
+	// entry's id, where that is a time (2001 or later, at most an hour ahead), else
+	// the time it was read. Millisecond precision.
 	Time time.Time
 	// Topic overrides the sink's destination; empty: the sink's own.
 	Topic string

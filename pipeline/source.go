@@ -49,7 +49,7 @@ type Reader interface {
 	// Read fills b with records up to the limit (a single record may be larger
 	// than limit.Bytes) and sets b.After, b.Read and b.Bytes. It follows a Wait
 	// that returned nil, and does not wait for more than the server's answer. It
-	// may find nothing after all. Errors as in Wait; b is then to be thrown away,
+	// may find nothing after all, or a position without records. Errors as in Wait; b is then to be thrown away,
 	// and the next Read gives what it would have held.
 	Read(ctx context.Context, b *Batch, limit Limit) error
 	// Rewind makes Read continue after p, which is not before the last settled
@@ -59,8 +59,9 @@ type Reader interface {
 	// Settle cleans up what is committed, up to p. Calls may skip positions.
 	// Errors: Gap where the source does not hold what was committed.
 	Settle(ctx context.Context, p Position) error
-	// Tail is the position of the newest record there is now: reading has
-	// drained the shard when it is committed.
+	// Tail is the position of the newest record there is now, in the incarnation
+	// that is being read: reading has drained the shard when it is committed. It
+	// may be asked again and again.
 	Tail(ctx context.Context) (Position, error)
 	// Lag tells how much is waiting beyond what was read, -1 where the source
 	// cannot tell.

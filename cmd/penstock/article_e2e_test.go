@@ -72,7 +72,7 @@ func (j *job) whole(events int, topic string) {
 	j.drain()
 	j.tb.Logf("%d events in %v", events, time.Since(started).Round(10*time.Millisecond))
 	j.emptied(soon)
-	report, err := pipelinetest.CheckByConsole(j.tb.Context(), j.kafka, topic, shop.Counts(), 3*time.Second)
+	report, err := pipelinetest.CheckByConsole(j.tb.Context(), j.kafka, topic, shop.Counts(), 10*time.Second)
 	must(j.tb, err)
 	if !report.OK() || report.Records != events {
 		j.tb.Error(report)

@@ -229,6 +229,31 @@ func TestCloseEndsTheWaitForNotes(t *testing.T) {
 	}
 }
 
+// A Commit waits for the client's notes of each topic that took records: here of one
+// that the client has not heard of yet.
+func TestCommitWaitsForTheClientsNotes(t *testing.T) {
+	k, _ := fake(t)
+	opened, _ := k.open(k.sink(), "first")
+	lane := opened.(*Lane)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	must(t, lane.noted(ended)) // the positions, with the claim
+	s := lane.slabs.take(lane)
+	s.fill(batch("list", "one"), time.Now())
+	lane.slabs.give(s)
+	for range 2 {
+		if err := lane.noted(ended); !errors.Is(err, context.Canceled) {
+			t.Fatalf("nothing was waited for: %v", err)
+		}
+	}
+	must(t, lane.Write(t.Context(), batch("list", "one")))
+	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)}))
+	must(t, lane.noted(ended))
+	if left := lane.slabs.unnoted(); len(left) > 0 {
+		t.Errorf("%v are asked for again", left)
+	}
+}
+
 func TestCommitEndsWithItsContext(t *testing.T) {
 	k, cluster := fake(t)
 	lane, _ := k.open(k.sink(), "first")

@@ -138,13 +138,31 @@ func (l *Lane) flush(ctx context.Context) error {
 	}
 }
 
-// noted waits until the client has taken note of the partition of the positions,
-// of which every transaction of a lane holds a record. franz-go 1.22 does so after
-// it has let the first records go there: an EndTransaction that comes before finds
-// nothing produced, aborts, and says that all went well.
+// noted waits until the client has taken note of each topic that the lane's records
+// went to, that of the positions among them. franz-go 1.22 does so after it has let
+// the first records go there, and an EndTransaction that comes before passes such a
+// topic over. It does not start its sequence numbers anew: the next transaction is
+// refused with OUT_OF_ORDER_SEQUENCE_NUMBER. Before Kafka 4.0 the partition is not
+// added to the next transaction either. And where it is the only topic, nothing seems
+// produced: the transaction is aborted, and the client says that all went well.
 func (l *Lane) noted(ctx context.Context) error {
+	if err := l.notedAt(ctx, positionsTopic, l.partition); err != nil {
+		return err
+	}
+	for topic, partition := range l.slabs.unnoted() {
+		if err := l.notedAt(ctx, topic, partition); err != nil {
+			return err
+		}
+		l.slabs.note(topic)
+	}
+	return nil
+}
+
+// notedAt waits until the client has taken note of a partition, which tells of the
+// whole topic.
+func (l *Lane) notedAt(ctx context.Context, topic string, partition int32) error {
 	for {
-		if leader, _, _ := l.client.PartitionLeader(positionsTopic, l.partition); leader >= 0 {
+		if leader, _, _ := l.client.PartitionLeader(topic, partition); leader >= 0 {
 			return nil
 		}
 		if l.closed.Load() {

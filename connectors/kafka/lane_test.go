@@ -72,6 +72,29 @@ func TestLaneCommitsAgainAndAgain(t *testing.T) {
 
 // A commit that says that it went well must have: franz-go aborts the first
 // transaction of a client without a word where metadata comes slowly.
+// Each transaction writes to a topic that the client does not know yet, and to the
+// one before: its sequence numbers there must start anew (see Lane.noted).
+func TestLaneCommitsToNewTopics(t *testing.T) {
+	k := anyKafka(t)
+	var topics []string
+	for i := range 20 {
+		topics = append(topics, fmt.Sprintf("%s_%d", k.topic, i))
+		k.create(topics[i], 1, nil)
+	}
+	lane, _ := k.open(k.sink(), "first")
+	for i := 1; i < len(topics); i++ {
+		b := batch("list", "again", "new")
+		b.Records[0].Topic, b.Records[1].Topic = topics[i-1], topics[i]
+		must(t, lane.Write(t.Context(), b))
+		must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(uint64(i))}))
+	}
+	k.wantCommitted(topics[0], "again")
+	for _, topic := range topics[1 : len(topics)-1] {
+		k.wantCommitted(topic, "new", "again")
+	}
+	k.wantCommitted(topics[len(topics)-1], "new")
+}
+
 func TestLaneOpensAgainAndAgain(t *testing.T) {
 	k := anyKafka(t)
 	s := k.sink()

@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -176,4 +177,22 @@ func TestRivalBeforeAClaimThatFailed(t *testing.T) {
 	must(t, failed.EndTransaction(t.Context(), kgo.TryAbort))
 	_, _, err := s.Open(t.Context(), k.id("ours"))
 	wantError(t, err, pipeline.Fenced, "taken over by theirs")
+}
+
+// TestOpenEndsWithItsContext: a broker that accepts connections and says nothing.
+func TestOpenEndsWithItsContext(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, silent.Close()) })
+	k, _ := fake(t)
+	s := k.sink(func(s *SinkSettings) { s.Brokers = []string{silent.Addr().String()} })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, _, err = s.Open(ctx, pipeline.LaneID{Pipeline: "p", Lanes: 1, Instance: "i"}); err == nil {
+		t.Error("a silent broker was opened")
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it ended %v after its context", took)
+	}
 }

@@ -105,6 +105,7 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 	if err != nil {
 		return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "the Kafka client refuses its settings", Err: err}
 	}
+	defer context.AfterFunc(ctx, client.Close)() // not all that the client waits for ends with ctx
 	l := &Lane{sink: s, id: id, client: client, limits: limits, now: s.clock}
 	positions, err := l.open(ctx)
 	if err != nil {

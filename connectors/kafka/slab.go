@@ -28,7 +28,14 @@ type slabs struct {
 	mu   sync.Mutex
 	free []*slab // they wait for their next use
 	all  []*slab
+	// topics are those that took records: a partition that did, until the client is
+	// known to have taken note of the topic, and noted from then on.
+	topics map[string]int32
+	fresh  bool // one of topics is not noted
 }
+
+// topicNoted stands for the partition of a topic that the client has taken note of.
+const topicNoted = -1
 
 // take gives a slab, the one that was used last if there is one.
 func (s *slabs) take(l *Lane) *slab {
@@ -63,10 +70,51 @@ func (s *slabs) waiting() []string {
 	return slices.Sorted(maps.Keys(topics))
 }
 
+// give takes back a slab whose records are all acknowledged.
 func (s *slabs) give(back *slab) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, back)
+	last := ""
+	for i := range back.records {
+		r := &back.records[i]
+		if r.Topic == last {
+			continue
+		}
+		last = r.Topic
+		if _, known := s.topics[last]; known {
+			continue
+		}
+		if s.topics == nil {
+			s.topics = map[string]int32{}
+		}
+		s.topics[last], s.fresh = r.Partition, true
+	}
+}
+
+// unnoted gives the topics that are not known to be noted, each with a partition
+// that took a record.
+func (s *slabs) unnoted() map[string]int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.fresh {
+		return nil
+	}
+	found := map[string]int32{}
+	for topic, partition := range s.topics {
+		if partition != topicNoted {
+			found[topic] = partition
+		}
+	}
+	s.fresh = len(found) > 0
+	return found
+}
+
+// note remembers that the client has taken note of a topic.
+func (s *slabs) note(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.topics[topic] = topicNoted
 }
 
 // acknowledged is the promise of each record: it keeps the first refusal of the

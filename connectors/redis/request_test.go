@@ -41,7 +41,7 @@ func TestRequestAfterAReplyThatWasCut(t *testing.T) {
 	limit := pipeline.Limit{Records: 1000, Bytes: 1 << 20}
 	q := request{count: 400}
 	for _, err := range []error{errors.New("WRONGTYPE"), replyError("OOM full"), &net.OpError{Err: syscall.ECONNREFUSED}} {
-		if q.failed(err) != err || q.count != 400 {
+		if !errors.Is(q.failed(err), err) || q.count != 400 {
 			t.Errorf("after %v %d are asked for", err, q.count)
 		}
 	}

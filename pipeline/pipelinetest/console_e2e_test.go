@@ -20,7 +20,7 @@ func TestCheckByConsole(t *testing.T) {
 	shop.Seek(1_900) // a hundred a second time, and the aborted ones never
 	produceShop(t, client, shop, 100, kgo.TryCommit)
 	shop.Seek(2_050)
-	got, err := CheckByConsole(t.Context(), addr, topic, shop.Counts(), 3*time.Second)
+	got, err := CheckByConsole(t.Context(), addr, topic, shop.Counts(), 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
