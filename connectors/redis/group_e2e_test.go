@@ -57,10 +57,10 @@ func TestGroupForgetsConsumers(t *testing.T) {
 func TestGroupConforms(t *testing.T) {
 	eachStream(t, func(t *testing.T, s *streamTest) {
 		items := numbers(0, 100)
-		pipelinetest.ConformSource(t, items, func(t *testing.T) pipeline.Source {
+		pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: items, Shared: true, Fresh: func(t *testing.T) pipeline.Source {
 			own := &streamTest{t: t, place: s.place, redis: s.redis, key: pipelinetest.Name(t)}
 			own.add(1, items...)
 			return own.group("", named("worker"))
-		})
+		}})
 	})
 }
