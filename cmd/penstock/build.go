@@ -50,7 +50,7 @@ func (b *built) close() {
 
 // build makes a pipeline from its file. It connects to nobody.
 func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) {
-	s.drainOnce = run.untilDrained
+	s.drainOnce, s.delivery, s.instance = run.untilDrained, p.Delivery, instance()
 	s.log = s.log.With("pipeline", p.Name)
 	stages, err := stagesOf(p, s)
 	if err != nil {
@@ -65,7 +65,7 @@ func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) 
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
-	me, route := instance(), p.Source.Component+" → "+p.Sink.Component
+	me, route := s.instance, p.Source.Component+" → "+p.Sink.Component
 	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
 		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Sink: sink,
 		SourceKeepsPosition: !to.positions,
@@ -81,7 +81,11 @@ func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) 
 // The file was validated, so each of these finds one.
 
 func sourceKindOf(p *config.Pipeline) sourceKind {
-	return pick(sources(), func(k sourceKind) bool { return k.Name == p.Source.Component })
+	k := pick(sources(), func(k sourceKind) bool { return k.Name == p.Source.Component })
+	if k.with != nil {
+		k = k.with(p.Source.Settings, k)
+	}
+	return k
 }
 
 func transformKindOf(step config.Step) transformKind {
@@ -89,7 +93,11 @@ func transformKindOf(step config.Step) transformKind {
 }
 
 func sinkKindOf(p *config.Pipeline) sinkKind {
-	return pick(sinks(), func(k sinkKind) bool { return k.Name == p.Sink.Component })
+	k := pick(sinks(), func(k sinkKind) bool { return k.Name == p.Sink.Component })
+	if k.weaker != nil && p.Delivery < k.Best {
+		k = k.weaker(k)
+	}
+	return k
 }
 
 func pick[T any](from []T, fits func(T) bool) T { return from[slices.IndexFunc(from, fits)] }

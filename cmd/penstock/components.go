@@ -33,11 +33,12 @@ script that checks that they are the committed ones. Order is kept per list.`,
 			return redis.NewListSource(t, s.log)
 		}),
 		sourceOf(sourceKind{Component: config.Component{
-			Name: "redis_stream", Best: pipeline.ExactlyOnce,
-			Doc: `Streams of Redis, read by position, without a consumer group.
+			Name: "redis_stream", Best: pipeline.ExactlyOnce, BestWith: streamKeeps,
+			Doc: `Streams of Redis, read by position, or as a consumer of a group.
 
 An entry is an object of its fields; with value_field, that field's bytes are the
-value and the others become headers. Order is kept per stream.
+value and the others become headers. Order is kept per stream. With group, entries
+are shared with the group's other consumers: at least once, in order per consumer.
 
 A record's time is that of its entry's id; ids that are no times (before 2001, or
 more than an hour ahead) give the time of reading. Kafka's retention goes by it.`,
@@ -46,10 +47,14 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 		},
 			keeps: "entries are read after the committed position, and removed, if at all, only up to it",
 			order: "each stream in the order of its entries",
+			with:  withGroup,
 			asks:  []string{"Redis, XINFO STREAM entries-added (since 7.0): tells whether entries were trimmed before they were read; where Redis does not tell, it goes unnoticed"},
-		}, func(s surroundings, t redis.StreamSettings) (*redis.StreamSource, error) {
+		}, func(s surroundings, t redis.StreamSettings) (pipeline.Source, error) {
 			if s.drainOnce {
 				t.Trigger.Continuous()
+			}
+			if t.Group != nil {
+				return redis.NewGroupSource(t, s.instance, s.log)
 			}
 			return redis.NewStreamSource(t, s.log)
 		}),
@@ -78,6 +83,25 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 			return local.NewGenerate(t), nil
 		}),
 	}
+}
+
+// streamKeeps is what streams keep at best: less in a group.
+func streamKeeps(settings any) pipeline.Delivery {
+	if settings.(*redis.StreamSettings).Group != nil {
+		return pipeline.AtLeastOnce
+	}
+	return pipeline.ExactlyOnce
+}
+
+// withGroup is redis_stream where a group is read.
+func withGroup(settings any, k sourceKind) sourceKind {
+	if settings.(*redis.StreamSettings).Group == nil {
+		return k
+	}
+	k.keeps = "entries stay pending in the group until they are delivered; those of a consumer that has gone are taken over, and come again"
+	k.order = "the entries of each consumer in their order; between consumers, and when entries are taken over, there is none"
+	k.asks = nil
+	return k
 }
 
 // formats are the formats that are built in. None has settings.
@@ -150,9 +174,10 @@ Records of one key go to one partition, in order.`,
 			keeps:     "records and the positions after them are one transaction, so readers with isolation.level=read_committed see each record once; others may also see what was given up",
 			order:     "records of one key go to one partition, in that order",
 			unordered: "no key is set: records that come without one are spread over the partitions, so order is kept within a partition only",
+			weaker:    withoutTransactions,
 			asks:      []string{"Kafka, topic configuration max.message.bytes: larger records are refused before they are sent; where Kafka does not tell, its default counts"},
 		}, func(s surroundings, t kafka.SinkSettings, deadLetter string) (*kafka.Sink, error) {
-			return kafka.NewSink(t, deadLetter, s.log)
+			return kafka.NewSink(t, s.delivery, deadLetter, s.log)
 		}),
 		sinkOf(sinkKind{Component: config.Component{
 			Name: "stdout", Best: pipeline.AtLeastOnce,
@@ -176,6 +201,13 @@ Records of one key go to one partition, in order.`,
 			return local.NewDrop(t), nil
 		}),
 	}
+}
+
+// withoutTransactions is kafka where a pipeline asks for less than exactly once.
+func withoutTransactions(k sinkKind) sinkKind {
+	k.Best, k.positions = pipeline.AtLeastOnce, false
+	k.keeps = "records are acknowledged by all replicas in sync before the source is told; the source keeps its own position, and what was delivered just before a crash is delivered again"
+	return k
 }
 
 const (

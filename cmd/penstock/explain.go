@@ -80,7 +80,7 @@ func explain(p *config.Pipeline) (explanation, error) {
 		order = to.unordered
 	}
 	e := explanation{
-		Name: p.Name, At: p.At.String(), Delivery: min(from.Best, to.Best).String(),
+		Name: p.Name, At: p.At.String(), Delivery: min(from.Keeps(p.Source.Settings), to.Best).String(),
 		Because: []string{
 			"source " + from.Name + ": " + from.keeps,
 			"sink " + to.Name + ": " + to.keeps,

@@ -16,6 +16,10 @@ type surroundings struct {
 	clock  pipeline.Clock
 	// drainOnce makes scheduled sources read at once.
 	drainOnce bool
+	// delivery is the guarantee that the pipeline asks for, instance what it is
+	// called in this run.
+	delivery pipeline.Delivery
+	instance string
 }
 
 // A source, transform or sink that is built in: what a file may say of it, how it
@@ -28,6 +32,8 @@ type (
 		keeps, order string
 		// asks are what only the server can tell, and what hangs on it.
 		asks []string
+		// with says it otherwise for some settings; nil: they make no difference.
+		with func(settings any, k sourceKind) sourceKind
 	}
 	transformKind struct {
 		config.Component
@@ -46,6 +52,9 @@ type (
 		// (unordered: where records have no key).
 		keeps, order, unordered string
 		asks                    []string
+		// weaker is what it is where a pipeline asks for less than its best; nil: the
+		// same.
+		weaker func(k sinkKind) sinkKind
 	}
 )
 

@@ -23,3 +23,20 @@ func TestSinkConforms(t *testing.T) {
 		}
 	}})
 }
+
+func TestPlainSinkConforms(t *testing.T) {
+	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Early: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
+		k := on(t, pipelinetest.Embedded(t).KafkaAddr)
+		topic := k.topic + "_in_order"
+		k.create(topic, 1, nil)
+		s := k.sink(func(s *SinkSettings) { s.Topic = topic })
+		s.delivery = pipeline.AtLeastOnce
+		return s, func(*testing.T) []string {
+			var values []string
+			for _, r := range k.committed(topic) {
+				values = append(values, string(r.Value))
+			}
+			return values
+		}
+	}})
+}

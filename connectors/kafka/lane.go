@@ -12,7 +12,8 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// Lane is one transactional producer. It is a pipeline.Lane; Sink.Open makes it.
+// Lane is one producer, transactional unless the sink is plain. It is a
+// pipeline.Lane; Sink.Open makes it.
 type Lane struct {
 	sink      *Sink
 	id        pipeline.LaneID
@@ -56,7 +57,7 @@ func (l *Lane) begin(ctx context.Context) error {
 	switch {
 	case l.closed.Load():
 		return errLaneClosed
-	case l.inTransaction:
+	case l.inTransaction || l.sink.plain():
 		return nil
 	}
 	if l.over != nil {
@@ -97,7 +98,7 @@ func (l *Lane) end(ctx context.Context) error {
 	if f := l.failed.Load(); f != nil {
 		return l.refused(f)
 	}
-	if err != nil {
+	if err != nil || l.sink.plain() {
 		return err
 	}
 	// A commit under way is never cancelled: its outcome would be unknown for
@@ -122,7 +123,7 @@ func (l *Lane) flush(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.sink.settings.Transaction)
 	defer cancel()
 	err := l.client.Flush(limited)
-	if err == nil && l.failed.Load() == nil {
+	if err == nil && l.failed.Load() == nil && !l.sink.plain() {
 		err = l.noted(limited)
 	}
 	switch {
@@ -199,12 +200,16 @@ func (l *Lane) refused(f *failure) error {
 	return f.err
 }
 
-// Commit delivers what was written, with the positions, in one transaction.
+// Commit delivers what was written, with the positions, in one transaction. Of a
+// plain sink it waits until all that was written is acknowledged.
 func (l *Lane) Commit(ctx context.Context, positions map[string]pipeline.Position) error {
 	l.busy.Lock()
 	defer l.busy.Unlock()
 	if err := l.begin(ctx); err != nil {
 		return err
+	}
+	if l.sink.plain() {
+		return l.end(ctx)
 	}
 	now := l.now()
 	for shard, p := range positions {

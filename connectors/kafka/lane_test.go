@@ -294,7 +294,7 @@ func TestKeysArePartitionedAsJavaDoes(t *testing.T) {
 func TestUnreachableKafka(t *testing.T) {
 	settings := SinkSettings{Topic: "t", Compression: "none", Transaction: 15_000_000_000}
 	settings.Brokers = []string{"127.0.0.1:1"}
-	s, err := NewSink(settings, "", slog.New(slog.DiscardHandler))
+	s, err := NewSink(settings, pipeline.ExactlyOnce, "", slog.New(slog.DiscardHandler))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

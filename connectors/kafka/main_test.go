@@ -60,7 +60,7 @@ func (k *kafkaTest) sink(change ...func(*SinkSettings)) *Sink {
 	for _, f := range change {
 		f(&settings)
 	}
-	s, err := NewSink(settings, "", slog.New(slog.DiscardHandler))
+	s, err := NewSink(settings, pipeline.ExactlyOnce, "", slog.New(slog.DiscardHandler))
 	must(k, err)
 	return s
 }

@@ -27,9 +27,11 @@ const (
 	rivalPatience = time.Second
 )
 
-// Sink delivers to Kafka exactly once. It is a pipeline.Sink.
+// Sink delivers to Kafka: exactly once in transactions, else by an idempotent
+// producer, which stores no positions and fences nobody. It is a pipeline.Sink.
 type Sink struct {
 	settings   SinkSettings
+	delivery   pipeline.Delivery
 	deadLetter string // topic; empty: none
 	log        *slog.Logger
 	clock      pipeline.Clock
@@ -46,10 +48,10 @@ type Sink struct {
 
 var _ pipeline.Sink = (*Sink)(nil)
 
-// NewSink makes a sink; deadLetter is the topic for dead letters, empty where
-// the pipeline has none. It connects to nobody. Errors: Permanent, of files and
+// NewSink makes a sink that keeps a guarantee; deadLetter is the topic for dead
+// letters, empty where the pipeline has none. It connects to nobody. Errors: Permanent, of files and
 // settings.
-func NewSink(s SinkSettings, deadLetter string, log *slog.Logger) (*Sink, error) {
+func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log *slog.Logger) (*Sink, error) {
 	opts, err := s.options()
 	if err != nil {
 		return nil, err
@@ -68,11 +70,14 @@ func NewSink(s SinkSettings, deadLetter string, log *slog.Logger) (*Sink, error)
 		// here as well would hold the lane's turn.
 		kgo.MaxBufferedRecords(1<<22),
 	)
-	return &Sink{settings: s, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}, outcomes: map[int]outcome{}}, nil
+	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}, outcomes: map[int]outcome{}}, nil
 }
 
 // Close does nothing: lanes own their connections.
 func (s *Sink) Close() error { return nil }
+
+// plain tells whether records go without transactions.
+func (s *Sink) plain() bool { return s.delivery != pipeline.ExactlyOnce }
 
 // Open takes the lane, in the steps of the protocol:
 //
@@ -85,13 +90,18 @@ func (s *Sink) Close() error { return nil }
 // A lane that this sink has owned before is opened again only after the claims
 // have been read: where another instance claimed it meanwhile, the error is
 // Fenced, and nobody is fenced in turn.
+//
+// Of a plain sink it only finds the topics: nobody is fenced, and there are no
+// positions.
 func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	limits := &limits{}
-	client, err := kgo.NewClient(append(slices.Clip(s.opts),
-		kgo.TransactionalID(transactionalID(id)),
-		kgo.ProducerBatchMaxBytesFn(limits.batchBytes))...)
+	opts := append(slices.Clip(s.opts), kgo.ProducerBatchMaxBytesFn(limits.batchBytes))
+	if !s.plain() {
+		opts = append(opts, kgo.TransactionalID(transactionalID(id)))
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "the Kafka client refuses its settings", Err: err}
 	}
@@ -131,7 +141,7 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 		return nil, err
 	}
 	n, err := l.prepareTopics(ctx, kadm.NewClient(l.client))
-	if err != nil {
+	if err != nil || l.sink.plain() {
 		return nil, err
 	}
 	l.partition = partitionOf(l.id.Pipeline, n)

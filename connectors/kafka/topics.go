@@ -33,7 +33,10 @@ func (l *limits) batchBytes(topic string) int32 {
 // prepareTopics makes the topics that may be made, learns their limits, and
 // gives the number of partitions of the topic of positions.
 func (l *Lane) prepareTopics(ctx context.Context, admin *kadm.Client) (int, error) {
-	wanted := []string{positionsTopic, l.sink.settings.Topic}
+	wanted := []string{l.sink.settings.Topic}
+	if !l.sink.plain() {
+		wanted = append(wanted, positionsTopic)
+	}
 	if l.sink.deadLetter != "" {
 		wanted = append(wanted, l.sink.deadLetter)
 	}
@@ -53,7 +56,7 @@ func (l *Lane) prepareTopics(ctx context.Context, admin *kadm.Client) (int, erro
 	if err := l.learnLimits(ctx, admin, wanted); err != nil {
 		return 0, err
 	}
-	for partitions == 0 { // the topic was just made, by this lane or beside it
+	for partitions == 0 && !l.sink.plain() { // the topic was just made, by this lane or beside it
 		if !wait(ctx, 10*time.Millisecond) {
 			return 0, ctx.Err()
 		}

@@ -13,7 +13,7 @@ func TestSourcesConform(t *testing.T) {
 	events := shopEvents(100)
 	for name, fresh := range sources {
 		t.Run(name, func(t *testing.T) {
-			pipelinetest.ConformSource(t, events, func(t *testing.T) pipeline.Source { return fresh(t, events) })
+			pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: events, Fresh: func(t *testing.T) pipeline.Source { return fresh(t, events) }})
 		})
 	}
 }

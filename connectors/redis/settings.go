@@ -43,6 +43,16 @@ type StreamSettings struct {
 	Start      string   `yaml:"start" default:"oldest" doc:"Where the very first start begins: oldest, newest, or after an entry's id." example:"oldest"`
 	Trim       string   `yaml:"trim" default:"none" enum:"none,after_commit" doc:"after_commit: remove what is committed."`
 	ValueField string   `yaml:"value_field" doc:"The field whose bytes are the value; the others become headers. Without it an entry is an object of its fields." example:"payload"`
+	Group      *Group   `yaml:"group" doc:"Read as a consumer of a group, which others may read beside: at least once, in order per consumer. Without it entries are read by position." example:"{name: penstock}"`
 	Trigger    Trigger  `yaml:"trigger" doc:"When to drain."`
 	OnGap      string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`
+}
+
+// Group says how the entries of a stream are shared with others.
+type Group struct {
+	Name          string        `yaml:"name" required:"true" doc:"The group; it is made where it is missing." example:"penstock"`
+	Consumer      string        `yaml:"consumer" doc:"The consumer's name in the group; each process needs its own. Default: a new one for each start."`
+	Consumers     int           `yaml:"consumers" default:"1" doc:"How many consumers of the group read each key here."`
+	ClaimIdle     time.Duration `yaml:"claim_idle" default:"1m" doc:"Take over entries that another consumer of the group has not acknowledged for so long."`
+	MaxDeliveries int           `yaml:"max_deliveries" default:"0" doc:"Refuse an entry that consumers were handed more often than this and never acknowledged; 0: never."`
 }

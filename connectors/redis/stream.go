@@ -47,7 +47,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
 		return nil, err
 	}
-	r := &streamReader{source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
+	r := &streamReader{entryParser: entryParser{s.settings.ValueField}, source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -62,6 +62,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 // streamReader reads one stream. One request is under way at any time: the next
 // one is sent as soon as a reply is used up, so that Redis works meanwhile.
 type streamReader struct {
+	entryParser
 	source *StreamSource
 	key    string
 	keeps  bool // the position is kept in the companion

@@ -14,11 +14,21 @@ const maxFields = 1 << 16
 
 var errNotAnEntry = errors.New("the reply does not hold a stream entry")
 
+// entryParser parses stream entries into records.
+type entryParser struct {
+	valueField string // whose bytes are the value; empty: an entry is an object
+}
+
 // entry parses one entry, [id, [field, value, …]], into a new record of b.
-func (r *streamReader) entry(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
+func (e entryParser) entry(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
 	if n, err := c.array(); err != nil || n != 2 {
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
 	}
+	return e.entryBody(c, b, read)
+}
+
+// entryBody is entry after the head was read.
+func (e entryParser) entryBody(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
 	idSize, err := c.expect('$')
 	if err != nil || idSize < 3 || idSize > 41 {
 		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
@@ -40,10 +50,10 @@ func (r *streamReader) entry(c *conn, b *pipeline.Batch, read time.Time) (pipeli
 	case texts > 2*maxFields:
 		b.Bytes += int(idSize)
 		return id, passOver(c, record, texts)
-	case r.source.settings.ValueField == "":
-		return id, r.object(c, b, record, int(texts))
+	case e.valueField == "":
+		return id, e.object(c, b, record, int(texts))
 	}
-	return id, r.payload(c, b, record, int(texts))
+	return id, e.payload(c, b, record, int(texts))
 }
 
 // Ids that are times lie between these two, the second seen from now. Writers
@@ -81,10 +91,10 @@ func passOver(c *conn, record *pipeline.Record, texts int64) error {
 }
 
 // payload makes the value of one field, and headers of the others.
-func (r *streamReader) payload(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
+func (e entryParser) payload(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
 	found := false
 	for range fields / 2 {
-		header, isValue, err := r.fieldName(c, b)
+		header, isValue, err := e.fieldName(c, b)
 		if err != nil {
 			return err
 		}
@@ -100,7 +110,7 @@ func (r *streamReader) payload(c *conn, b *pipeline.Batch, record *pipeline.Reco
 		record.Headers = append(record.Headers, pipeline.Header{Key: header, Value: value})
 	}
 	if !found {
-		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry has no field %q", r.source.settings.ValueField),
+		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry has no field %q", e.valueField),
 			Do: "check value_field in the source"})
 	}
 	return nil
@@ -108,8 +118,8 @@ func (r *streamReader) payload(c *conn, b *pipeline.Batch, record *pipeline.Reco
 
 // fieldName reads the name of a field. The one of the value, which comes with
 // every entry, is compared where it lies.
-func (r *streamReader) fieldName(c *conn, b *pipeline.Batch) (name string, isValue bool, err error) {
-	want := r.source.settings.ValueField
+func (e entryParser) fieldName(c *conn, b *pipeline.Batch) (name string, isValue bool, err error) {
+	want := e.valueField
 	n, err := c.expect('$')
 	switch {
 	case err != nil:
@@ -129,7 +139,7 @@ func (r *streamReader) fieldName(c *conn, b *pipeline.Batch) (name string, isVal
 }
 
 // object makes the value of all fields.
-func (r *streamReader) object(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
+func (e entryParser) object(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
 	pairs := make([]string, fields)
 	for i := range pairs {
 		text, err := bulkInto(c, b)

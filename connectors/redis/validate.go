@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -28,6 +29,30 @@ func (s *StreamSettings) Validate() []pipeline.Problem {
 	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
 	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
 		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
+	}
+	return append(found, s.validateGroup()...)
+}
+
+// validateGroup finds what does not go with a group.
+func (s *StreamSettings) validateGroup() []pipeline.Problem {
+	if s.Group == nil {
+		return nil
+	}
+	var found []pipeline.Problem
+	if !s.Trigger.continuous() {
+		found = append(found, pipeline.Problem{Field: "trigger", What: "a group is read continuously", Do: "leave trigger out, or group"})
+	}
+	if s.Trim != "none" {
+		found = append(found, pipeline.Problem{Field: "trim", What: "others may read the stream beside the group", Do: "leave trim out, and let the writer trim"})
+	}
+	if s.Group.Consumers < 1 || s.Group.Consumers > 100 {
+		found = append(found, pipeline.Problem{Field: "group.consumers", What: "not between 1 and 100", Do: "write how many consumers read each key"})
+	}
+	if s.Group.ClaimIdle < time.Second {
+		found = append(found, pipeline.Problem{Field: "group.claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
+	}
+	if s.Group.MaxDeliveries < 0 {
+		found = append(found, pipeline.Problem{Field: "group.max_deliveries", What: "less than nothing", Do: "write 0 for any number"})
 	}
 	return found
 }

@@ -26,13 +26,23 @@ type Component struct {
 	// Settings makes a pointer to a new struct of settings (see the package's
 	// comment for its tags). nil: the component has no settings.
 	Settings func() any
-	// Best is the strongest guarantee a source or sink can keep.
-	Best pipeline.Delivery
+	// Best is the strongest guarantee a source or sink can keep, and BestWith that
+	// with settings that were decoded without mistake; nil: Best, whatever they are.
+	Best     pipeline.Delivery
+	BestWith func(settings any) pipeline.Delivery
 	// Fields says, of settings that were made by Settings and decoded without
 	// mistake, whether the values that leave the component have fields. A source
 	// for which it is true takes no format. nil: they have none, or, for a
 	// transform, those they had.
 	Fields func(settings any) bool
+}
+
+// Keeps is the strongest guarantee of the component with its settings.
+func (c Component) Keeps(settings any) pipeline.Delivery {
+	if c.BestWith == nil {
+		return c.Best
+	}
+	return c.BestWith(settings)
 }
 
 // ExpressionCheck is what CheckExpression finds.

@@ -110,9 +110,9 @@ func (c *checker) delivery() {
 	if !ok || !also || bad["delivery"] || bad["source"] || bad["sink"] {
 		return
 	}
-	best, limit, at := source.Best, "source "+source.Name, "source."+source.Name
-	if sink.Best < best {
-		best, limit, at = sink.Best, "sink "+sink.Name, "sink."+sink.Name
+	best, limit, at := source.Keeps(c.spec.Source.Settings), "source "+source.Name, "source."+source.Name
+	if kept := sink.Keeps(c.spec.Sink.Settings); kept < best {
+		best, limit, at = kept, "sink "+sink.Name, "sink."+sink.Name
 	}
 	written := "the default"
 	if c.decoder.places["delivery"].key != nil {

@@ -14,11 +14,11 @@ import (
 
 func TestTapesConform(t *testing.T) {
 	values := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"}
-	pipelinetest.ConformSource(t, values, func(*testing.T) pipeline.Source {
+	pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: values, Fresh: func(*testing.T) pipeline.Source {
 		s := newTapes(&witness{committed: map[string]uint64{"a": 12}})
 		s.push("a", values...)
 		return s
-	})
+	}})
 }
 
 func TestLedgerConforms(t *testing.T) {

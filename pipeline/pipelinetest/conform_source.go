@@ -13,12 +13,21 @@ import (
 // patience is how long a call of a suite may take that must not block.
 const callPatience = 30 * time.Second
 
+// SourceCase is what ConformSource needs to know of a source.
+type SourceCase struct {
+	// Values are those of the records of its one shard, at least ten, in this order.
+	Values []string
+	// Fresh makes a source of its own for each subtest, whose shard gets no others.
+	Fresh func(t *testing.T) pipeline.Source
+	// Shared: others may read the shard beside it. It takes no position from outside,
+	// then, and does not know its tail.
+	Shared bool
+}
+
 // ConformSource checks a source against the rules of package pipeline, with one
-// shard. fresh makes a source of its own for each subtest, whose shard holds
-// records with these values, at least ten, in this order, and gets no others. The
-// suite closes what it makes.
-func ConformSource(t *testing.T, values []string, fresh func(t *testing.T) pipeline.Source) {
-	for name, test := range map[string]func(s *sourceSuite){
+// shard. The suite closes what it makes.
+func ConformSource(t *testing.T, c SourceCase) {
+	tests := map[string]func(s *sourceSuite){
 		"reads all in order":                   (*sourceSuite).readsAll,
 		"continues after any position":         (*sourceSuite).continues,
 		"rewinds to any position":              (*sourceSuite).rewinds,
@@ -30,15 +39,20 @@ func ConformSource(t *testing.T, values []string, fresh func(t *testing.T) pipel
 		"Close ends what waits":                (*sourceSuite).closeWhileWaiting,
 		"a context ends what waits":            (*sourceSuite).contextWhileWaiting,
 		"closes twice, and opens nothing then": (*sourceSuite).closesTwice,
-	} {
+	}
+	if c.Shared {
+		delete(tests, "continues after any position")
+		delete(tests, "knows its tail")
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			source := fresh(t)
+			source := c.Fresh(t)
 			t.Cleanup(func() {
 				if err := source.Close(); err != nil {
 					t.Error(err)
 				}
 			})
-			test(&sourceSuite{T: t, source: source, values: values})
+			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared})
 		})
 	}
 }
@@ -48,6 +62,7 @@ type sourceSuite struct {
 	*testing.T
 	source pipeline.Source
 	values []string
+	shared bool
 }
 
 var (
@@ -210,6 +225,9 @@ func (s *sourceSuite) settles() {
 	}
 	s.rest(r, 5, "rewound to what is settled")
 	s.close(r)
+	if s.shared {
+		return
+	}
 	for _, n := range []int{5, 8} { // the sink may be ahead of the clean-up
 		again := s.open(pipeline.OpenRequest{From: &after[n-1]})
 		s.rest(again, n, "opened after a clean-up to number 5")

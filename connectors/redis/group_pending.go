@@ -1,0 +1,163 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+// claimPage is how many pending entries are claimed at a time.
+const claimPage = 1000
+
+// awaitPending asks for entries that are pending for this consumer, after the
+// cursor: XPENDING tells which, and how often they were handed out; XCLAIM gives
+// them. Reading them with XREADGROUP would count each time that this process reads
+// them again (https://redis.io/docs/latest/commands/xclaim/).
+func (r *groupReader) awaitPending(c *conn) error {
+	r.took = nil
+	if len(r.page) == 0 {
+		if err := r.readPage(c); err != nil {
+			return err
+		}
+	}
+	if len(r.page) == 0 {
+		r.pending, r.fresh = false, false
+		return nil
+	}
+	times := r.page[0].times
+	n := slices.IndexFunc(r.page, func(h handed) bool { return h.times != times })
+	if n < 0 {
+		n = len(r.page)
+	}
+	took := r.page[:n]
+	r.page = r.page[n:]
+	args := []string{"XCLAIM", r.key, r.source.settings.Group.Name, r.consumer, "0"}
+	for _, h := range took {
+		args = append(args, h.id.String())
+	}
+	c.command(append(args, "RETRYCOUNT", strconv.FormatInt(times, 10))...)
+	if err := c.flush(answerPatience); err != nil {
+		return err
+	}
+	left, err := c.array()
+	if err != nil {
+		return err
+	}
+	if r.took, r.left = took, left; left == 0 {
+		r.lose(len(took))
+	}
+	return nil
+}
+
+// readPage asks which entries are pending next.
+func (r *groupReader) readPage(c *conn) error {
+	c.command("XPENDING", r.key, r.source.settings.Group.Name, after(r.cursor.Offset).String(), "+", strconv.Itoa(r.next.count), r.consumer)
+	if err := c.flush(answerPatience); err != nil {
+		return err
+	}
+	n, err := c.array()
+	if err != nil {
+		return err
+	}
+	for range n {
+		h, err := c.pending()
+		if err != nil {
+			return err
+		}
+		if r.fresh {
+			h.times++
+		}
+		r.page = append(r.page, h)
+	}
+	return nil
+}
+
+// pending parses one entry of XPENDING: id, consumer, idle, times.
+func (c *conn) pending() (h handed, err error) {
+	if n, err := c.array(); err != nil || n != 4 {
+		return h, errNotAnEntry
+	}
+	n, err := c.expect('$')
+	if err != nil || n < 3 || n > 41 {
+		return h, errNotAnEntry
+	}
+	raw, err := c.glimpse(n)
+	if err != nil {
+		return h, err
+	}
+	var ok bool
+	if h.id, ok = parseID(raw); !ok {
+		return h, errNotAnEntry
+	}
+	if n, err = c.expect('$'); err != nil {
+		return h, err
+	}
+	if err = c.skip(n); err != nil {
+		return h, err
+	}
+	if _, err = c.expect(':'); err != nil {
+		return h, err
+	}
+	h.times, err = c.expect(':')
+	return h, err
+}
+
+// claim takes over what other consumers have left, and removes those that are gone
+// and hold nothing.
+func (r *groupReader) claim(ctx context.Context) error {
+	r.claimed = time.Now()
+	s := r.source.settings
+	start := "0-0"
+	for {
+		reply, err := r.source.client.Do(ctx, "XAUTOCLAIM", r.key, s.Group.Name, r.consumer, s.Group.ClaimIdle.Milliseconds(), start, "COUNT", claimPage, "JUSTID").Slice()
+		if isNoGroup(err) {
+			return r.regroup(ctx)
+		}
+		if err != nil || len(reply) < 2 {
+			return r.source.client.classify("claiming entries of stream "+r.key, err)
+		}
+		if ids, _ := reply[1].([]any); len(ids) > 0 {
+			r.again, r.fresh = true, true
+		}
+		if len(reply) > 2 {
+			for _, id := range reply[2].([]any) {
+				r.lost = append(r.lost, fmt.Sprint(id))
+			}
+		}
+		if start, _ = reply[0].(string); start == "0-0" || start == "" {
+			break
+		}
+	}
+	return r.removeIdle(ctx)
+}
+
+// gone is what pending entries without a body lead to: they were trimmed or
+// deleted before anybody acknowledged them.
+func (r *groupReader) gone(ctx context.Context) error {
+	ids := r.lost
+	if len(ids) == 0 {
+		return nil
+	}
+	r.lost = nil
+	if r.source.settings.OnGap != "continue" {
+		return &pipeline.Error{Class: pipeline.Gap,
+			What: fmt.Sprintf("%d entries of stream %s were handed out to group %s and removed (XTRIM, MAXLEN or XDEL) before they were acknowledged: %s", len(ids), r.key, r.source.settings.Group.Name, few(ids)),
+			Do:   "let the writer keep more, then go on with on_gap: continue"}
+	}
+	r.source.client.log.Warn("entries were removed from the stream before they were acknowledged", "stream", r.key, "group", r.source.settings.Group.Name,
+		"entries", len(ids), "ids", few(ids))
+	return r.source.client.classify("acknowledging entries of stream "+r.key, r.source.client.XAck(ctx, r.key, r.source.settings.Group.Name, ids...).Err())
+}
+
+// few names some of many.
+func few(ids []string) string {
+	if len(ids) > 3 {
+		return strings.Join(ids[:3], ", ") + "…"
+	}
+	return strings.Join(ids, ", ")
+}
