@@ -87,19 +87,20 @@ func (r *groupReader) mark(ctx context.Context) error {
 		return err
 	}
 	group := r.source.settings.Group.Name
-	pending, err := r.source.client.XPending(ctx, r.key, group).Result()
+	at, _, err := r.look(ctx) // first: what is handed out after it does not count
 	if isNoGroup(err) {
 		return nil // Wait makes it again
 	}
 	if err != nil {
+		return err
+	}
+	pending, err := r.source.client.XPending(ctx, r.key, group).Result()
+	if err != nil {
 		return r.source.client.classify("looking at group "+group, err)
 	}
-	at := pending.Lower
 	if pending.Count > 0 {
 		first, _ := parseID([]byte(pending.Lower))
 		at = before(first).String()
-	} else if at, _, err = r.look(ctx); err != nil {
-		return err
 	}
 	if err := r.source.client.HSet(ctx, companion, "version", companionVersion, "group "+group, at).Err(); err != nil {
 		return r.source.client.classify("keeping the watermark of group "+group, err)
