@@ -48,6 +48,7 @@ type bench struct {
 	article  *article  // nil: nothing selected needs it
 	dir      string    // for files, removed at the end
 	made     int       // names made so far
+	warmUps  int       // latency runs to come before the first that counts
 	progress progress
 }
 
@@ -107,7 +108,7 @@ func newBench(ctx context.Context, o options) (_ *bench, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--only: %w", err)
 	}
-	b := &bench{options: o, selected: selected, sizes: fullSizes, progress: newProgress()}
+	b := &bench{options: o, selected: selected, sizes: fullSizes, progress: newProgress(), warmUps: 3}
 	if o.quick {
 		b.sizes = quickSizes
 		b.options.runs, b.options.seconds = 1, min(o.seconds, 1)

@@ -46,19 +46,22 @@ func (b *bench) start(w work, more ...string) (*measure.Process, error) {
 }
 
 // latency is that of a pipeline with defaults, from the push to a consumer:
-// quantiles of each run, and the medians of those. One run before them does not
-// count: it lets the broker's JVM compile the way of small transactions.
+// quantiles of each run, and the medians of those. The runs before them do not
+// count: they let the broker's JVM compile the way of small transactions, which takes
+// it about a minute.
 func latency(shape measure.Shape) func(*bench, context.Context, *report.Report) error {
 	return func(b *bench, ctx context.Context, found *report.Report) error {
 		all := report.Latency{From: string(shape), Rate: latencyRate, Runs: b.options.runs}
 		var p50, p99 []float64
-		for n := range b.options.runs + 1 {
+		for ; b.warmUps > 0; b.warmUps-- {
+			if _, err := b.latencies(ctx, shape); err != nil {
+				return err
+			}
+		}
+		for range b.options.runs {
 			times, err := b.latencies(ctx, shape)
 			if err != nil {
 				return err
-			}
-			if n == 0 {
-				continue
 			}
 			p50, p99 = append(p50, report.Quantile(times, 0.5)), append(p99, report.Quantile(times, 0.99))
 			all.N += len(times)
