@@ -19,6 +19,7 @@ type slab struct {
 	shard   string
 	records []kgo.Record
 	offsets []pipeline.Offset // where each record came from
+	firsts  []int             // records whose topic is not that of the one before
 	left    atomic.Int32      // records that are not acknowledged
 	promise func(*kgo.Record, error)
 }
@@ -63,7 +64,7 @@ func (s *slabs) waiting() []string {
 		if used.left.Load() == 0 {
 			continue
 		}
-		for i := range used.records {
+		for _, i := range used.firsts {
 			topics[used.records[i].Topic] = true
 		}
 	}
@@ -75,20 +76,15 @@ func (s *slabs) give(back *slab) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, back)
-	last := ""
-	for i := range back.records {
+	for _, i := range back.firsts {
 		r := &back.records[i]
-		if r.Topic == last {
-			continue
-		}
-		last = r.Topic
-		if _, known := s.topics[last]; known {
+		if _, known := s.topics[r.Topic]; known {
 			continue
 		}
 		if s.topics == nil {
 			s.topics = map[string]int32{}
 		}
-		s.topics[last], s.fresh = r.Partition, true
+		s.topics[r.Topic], s.fresh = r.Partition, true
 	}
 }
 
@@ -146,7 +142,7 @@ func (s *slab) fill(b *pipeline.Batch, now time.Time) {
 		s.records = make([]kgo.Record, 0, len(b.Records))
 		s.offsets = make([]pipeline.Offset, 0, len(b.Records))
 	}
-	s.records, s.offsets = s.records[:0], s.offsets[:0]
+	s.records, s.offsets, s.firsts = s.records[:0], s.offsets[:0], s.firsts[:0]
 	for i := range b.Records {
 		r := &b.Records[i]
 		switch r.Fate {
@@ -165,6 +161,9 @@ func (s *slab) fill(b *pipeline.Batch, now time.Time) {
 		}
 		if last.Timestamp.IsZero() {
 			last.Timestamp = now
+		}
+		if n := len(s.records) - 1; n == 0 || s.records[n-1].Topic != last.Topic {
+			s.firsts = append(s.firsts, n)
 		}
 		s.offsets = append(s.offsets, r.Offset)
 	}

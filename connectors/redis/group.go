@@ -88,7 +88,7 @@ func (s *GroupSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipel
 	}
 	r := &groupReader{
 		entryParser: entryParser{s.settings.ValueField}, source: s, key: c.key, consumer: c.name, fresh: !c.known,
-		pending: true, next: request{count: firstCount}, claimed: time.Now(), settled: make(chan struct{}, 1),
+		next: request{count: firstCount}, claimed: time.Now(), settled: make(chan struct{}, 1),
 	}
 	if err := r.makeGroup(ctx); err != nil {
 		return nil, err

@@ -82,19 +82,11 @@ func (c *conn) pending() (h handed, err error) {
 	if n, err := c.array(); err != nil || n != 4 {
 		return h, errNotAnEntry
 	}
-	n, err := c.expect('$')
-	if err != nil || n < 3 || n > 41 {
-		return h, errNotAnEntry
-	}
-	raw, err := c.glimpse(n)
-	if err != nil {
+	if h.id, _, err = c.entryID(); err != nil {
 		return h, err
 	}
-	var ok bool
-	if h.id, ok = parseID(raw); !ok {
-		return h, errNotAnEntry
-	}
-	if n, err = c.expect('$'); err != nil {
+	n, err := c.expect('$')
+	if err != nil {
 		return h, err
 	}
 	if err = c.skip(n); err != nil {
@@ -122,7 +114,7 @@ func (r *groupReader) claim(ctx context.Context) error {
 			return r.source.client.classify("claiming entries of stream "+r.key, err)
 		}
 		if ids, _ := reply[1].([]any); len(ids) > 0 {
-			r.again, r.fresh = true, true
+			r.again = true
 		}
 		if len(reply) > 2 {
 			for _, id := range reply[2].([]any) {

@@ -31,6 +31,7 @@ func (r *groupReader) Wait(ctx context.Context) error {
 				return err
 			}
 			r.begin()
+			r.fresh = true
 		}
 		doubt := r.doubt
 		c, stop, err := r.live.get(ctx, r.source.client)
@@ -69,29 +70,12 @@ func (r *groupReader) await(c *conn) (ended bool, err error) {
 			return false, err
 		}
 	}
-	if err := c.ready(); err != nil {
-		return false, err
-	}
-	streams, err := c.array()
+	n, err := c.streamReply()
 	if err != nil {
 		return false, err
 	}
-	r.asked = 0
-	if streams < 0 { // nothing came in time
-		return draining, nil
-	}
-	if _, err := c.array(); err != nil { // a pair: key and entries
-		return false, err
-	}
-	if n, err := c.expect('$'); err != nil {
-		return false, err
-	} else if err := c.skip(n); err != nil {
-		return false, err
-	}
-	if r.left, err = c.array(); err == nil && r.left < 0 {
-		err = errNotRESP
-	}
-	return false, err
+	r.asked, r.left = 0, max(n, 0)
+	return n < 0 && draining, nil
 }
 
 // ask sends the next XREADGROUP

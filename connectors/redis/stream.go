@@ -129,30 +129,13 @@ func (r *streamReader) await(c *conn) error {
 			return err
 		}
 	}
-	if err := c.ready(); err != nil {
-		return err
-	}
-	streams, err := c.array()
+	n, err := c.streamReply()
 	if err != nil {
 		return err
 	}
-	r.asked = 0
-	if streams < 0 { // nothing came in time
-		r.skip = r.beforeAim()
-		return nil
-	}
-	if _, err := c.array(); err != nil { // a pair: key and entries
-		return err
-	}
-	if n, err := c.expect('$'); err != nil {
-		return err
-	} else if err := c.skip(n); err != nil {
-		return err
-	}
-	if r.left, err = c.array(); err == nil && r.left < 0 {
-		err = errNotRESP
-	}
-	return err
+	r.asked, r.left = 0, max(n, 0)
+	r.skip = n < 0 && r.beforeAim()
+	return nil
 }
 
 // ask sends the next XREAD (https://redis.io/docs/latest/commands/xread/). Up to

@@ -14,6 +14,45 @@ const maxFields = 1 << 16
 
 var errNotAnEntry = errors.New("the reply does not hold a stream entry")
 
+// streamReply gets to the first entry of a reply to XREAD or XREADGROUP of one
+// stream, and gives how many there are; -1: nothing came in time.
+func (c *conn) streamReply() (entries int64, err error) {
+	if err := c.ready(); err != nil {
+		return 0, err
+	}
+	if streams, err := c.array(); err != nil || streams < 0 {
+		return -1, err
+	}
+	if _, err := c.array(); err != nil { // a pair: key and entries
+		return 0, err
+	}
+	if n, err := c.expect('$'); err != nil {
+		return 0, err
+	} else if err := c.skip(n); err != nil {
+		return 0, err
+	}
+	if entries, err = c.array(); err == nil && entries < 0 {
+		err = errNotRESP
+	}
+	return entries, err
+}
+
+// entryID parses the id of an entry, and gives its length too.
+func (c *conn) entryID() (id pipeline.Offset, n int64, err error) {
+	if n, err = c.expect('$'); err != nil || n < 3 || n > 41 {
+		return id, n, errors.Join(errNotAnEntry, err)
+	}
+	raw, err := c.glimpse(n)
+	if err != nil {
+		return id, n, err
+	}
+	id, ok := parseID(raw)
+	if !ok {
+		return id, n, errNotAnEntry
+	}
+	return id, n, nil
+}
+
 // entryParser parses stream entries into records.
 type entryParser struct {
 	valueField string // whose bytes are the value; empty: an entry is an object
@@ -29,17 +68,9 @@ func (e entryParser) entry(c *conn, b *pipeline.Batch, read time.Time) (pipeline
 
 // entryBody is entry after the head was read.
 func (e entryParser) entryBody(c *conn, b *pipeline.Batch, read time.Time) (pipeline.Offset, error) {
-	idSize, err := c.expect('$')
-	if err != nil || idSize < 3 || idSize > 41 {
-		return pipeline.Offset{}, errors.Join(errNotAnEntry, err)
-	}
-	raw, err := c.glimpse(idSize)
+	id, idSize, err := c.entryID()
 	if err != nil {
 		return pipeline.Offset{}, err
-	}
-	id, ok := parseID(raw)
-	if !ok {
-		return pipeline.Offset{}, errNotAnEntry
 	}
 	record := b.Add()
 	record.Offset, record.Time = id, entryTime(id, read)
