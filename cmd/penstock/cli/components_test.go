@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/penstock-io/penstock/pipeline/config"
+)
+
+func TestComponents(t *testing.T) {
+	got := penstock(t, "components")
+	if got.code != 0 || got.errOut != "" {
+		t.Errorf("%+v", got)
+	}
+	golden(t, "components", got.out)
+	for _, name := range componentNames() {
+		got := penstock(t, "components", name)
+		if got.code != 0 || !strings.HasPrefix(got.out, name+" (") || !strings.Contains(got.out, "\n  Example\n") {
+			t.Errorf("components %s: %+v", name, got)
+		}
+	}
+}
+
+// pipelinesOfExamples gives a pipeline for each component's example.
+func pipelinesOfExamples() map[string]string {
+	indent := func(text string) string {
+		return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+	}
+	const from = "source:\n  redis_stream: {keys: [a]}\n"
+	const to = "sink:\n  kafka: {brokers: [\"localhost:9092\"], topic: a}\n"
+	c := catalog()
+	all := map[string]string{}
+	for _, s := range c.Sources {
+		all["source "+s.Name] = fmt.Sprintf("source:\n%s\n%sdelivery: %s\n", indent(s.Example), to, s.Best)
+	}
+	for _, s := range c.Sinks {
+		all["sink "+s.Name] = fmt.Sprintf("%ssink:\n%s\ndelivery: %s\n", from, indent(s.Example), s.Best)
+	}
+	for _, f := range c.Formats {
+		all["format "+f.Name] = fmt.Sprintf("source:\n  redis_list: {keys: [a]}\n  format: %s%s  format: %s", f.Example, to, f.Example)
+	}
+	for _, s := range c.Transforms {
+		all["transform "+s.Name] = fmt.Sprintf("%stransforms:\n  - %s%s", from, s.Example, to)
+	}
+	return all
+}
+
+// TestExamples: what the reference shows is valid, for the parser, for the schema,
+// and for who makes the component.
+func TestExamples(t *testing.T) {
+	schema := compiledSchema(t)
+	for name, text := range pipelinesOfExamples() {
+		text = "name: example\n" + text
+		pipelines, err := parseFiles(nil, config.File{Name: name, Data: []byte(text)})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+			continue
+		}
+		if err := schema.Validate(asJSON(t, text)); err != nil {
+			t.Errorf("%s: the schema refuses it: %v\n%s", name, err, text)
+		}
+		b, err := build(pipelines[0], surroundings{log: quiet(), stdin: strings.NewReader(""), stdout: &bytes.Buffer{}}, runSettings{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		b.close()
+	}
+}
+
+// TestEveryKindIsExplained: explain has something to say of each source and sink.
+func TestEveryKindIsExplained(t *testing.T) {
+	for _, k := range sources() {
+		if k.keeps == "" || k.order == "" {
+			t.Errorf("source %s does not say why its guarantee holds, or what order it gives", k.Name)
+		}
+	}
+	for _, k := range sinks() {
+		if k.keeps == "" || k.order == "" || k.unordered == "" {
+			t.Errorf("sink %s does not say why its guarantee holds, or what becomes of the order", k.Name)
+		}
+	}
+}
+
+func compiledSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	text, err := config.Schema(catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("penstock.schema.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("penstock.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// asJSON gives YAML as the validator wants it.
+func asJSON(t *testing.T, text string) any {
+	t.Helper()
+	var value any
+	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}

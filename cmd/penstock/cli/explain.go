@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/config"
+	"github.com/penstock-io/penstock/transforms"
+	"github.com/penstock-io/penstock/transforms/format"
+)
+
+func newExplain() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain FILE…",
+		Short: "Tell what a pipeline file means: guarantee, way of a record, defaults",
+		Long: `Tell what a pipeline file means: which guarantee holds and why, the way of a
+record, what only the servers can tell, and the file with every default filled in.
+Secrets are masked. Nothing is connected to.`,
+		Args: takes(1, math.MaxInt),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pipelines, err := parse(args)
+			if err != nil {
+				return err
+			}
+			all := make([]explanation, len(pipelines))
+			for i, p := range pipelines {
+				if all[i], err = explain(p); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), all)
+			}
+			texts := make([]string, len(all))
+			for i, e := range all {
+				texts[i] = e.text()
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), strings.Join(texts, "\n"))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	return cmd
+}
+
+// explanation is what there is to say of a pipeline.
+type explanation struct {
+	Name     string   `json:"name"`
+	At       string   `json:"at"`
+	Delivery string   `json:"delivery"` // what holds, at least what is written
+	Because  []string `json:"because"`
+	Order    []string `json:"order"`
+	Way      []stop   `json:"way"`
+	Asks     []string `json:"asks"` // what only the servers can tell
+	File     string   `json:"file"` // the effective file, YAML
+}
+
+// stop is a stage on a record's way.
+type stop struct {
+	Stage string `json:"stage"`
+	What  string `json:"what"`
+}
+
+func explain(p *config.Pipeline) (explanation, error) {
+	file, err := config.Effective(p)
+	if err != nil {
+		return explanation{}, err
+	}
+	from, to := sourceKindOf(p), sinkKindOf(p)
+	order := to.order
+	if keyOf(p) == "" && !setsKey(p) {
+		order = to.unordered
+	}
+	e := explanation{
+		Name: p.Name, At: p.At.String(), Delivery: min(from.Keeps(p.Source.Settings), to.Best).String(),
+		Because: []string{
+			"source " + from.Name + ": " + from.keeps,
+			"sink " + to.Name + ": " + to.keeps,
+		},
+		Order: []string{"source " + from.Name + ": " + from.order, "sink " + to.Name + ": " + order},
+		Way:   way(p), Asks: append(append([]string{}, from.asks...), to.asks...), File: string(file),
+	}
+	for i, step := range p.Transforms {
+		if but := transformKindOf(step).but; but != "" {
+			e.Because = append(e.Because, fmt.Sprintf("but transforms[%d].%s %s", i, step.Component, but))
+		}
+	}
+	return e, nil
+}
+
+// setsKey says whether a transform gives every record a key.
+func setsKey(p *config.Pipeline) bool {
+	return slices.ContainsFunc(p.Transforms, func(step config.Step) bool {
+		found := false
+		switch t := step.Settings.(type) {
+		case *transforms.SetSettings:
+			_, found = t.Values["key"]
+		case *transforms.ComputeSettings:
+			_, found = t.Values["key"]
+		}
+		return found && step.When == ""
+	})
+}
+
+// way gives the stages of a pipeline as a record meets them.
+func way(p *config.Pipeline) []stop {
+	refused := "; a record it refuses: " + onErrorText(p.OnError)
+	stops := []stop{{"source." + p.Source.Component, fmt.Sprintf("reads batches of at most %d records", p.Source.Batch.Records)}}
+	switch in := p.Source.Format; {
+	case in == nil:
+		stops = append(stops, stop{"source.format", "none: values have fields already"})
+	case in.Component == format.Bytes:
+		stops = append(stops, stop{"source.format", "bytes: values are taken as they are"})
+	default:
+		stops = append(stops, stop{"source.format", "reads " + in.Component + refused})
+	}
+	for i, step := range p.Transforms {
+		stops = append(stops, stop{fmt.Sprintf("transforms[%d].%s", i, step.Component), stepText(p, step)})
+	}
+	if key := keyOf(p); key != "" {
+		stops = append(stops, stop{"sink.key", string(key) + refused})
+	}
+	out := "none: values go out as they came, unless something changed them"
+	if p.Sink.Format != nil {
+		out = "writes " + p.Sink.Format.Component + refused
+	}
+	return append(stops, stop{"sink.format", out},
+		stop{"sink." + p.Sink.Component, fmt.Sprintf("commits at once when idle, every %v or %d records when busy%s", p.Commit.Every, p.Commit.Records, refused)})
+}
+
+// stepText tells which records a transform is for, and what becomes of those it
+// refuses.
+func stepText(p *config.Pipeline, step config.Step) string {
+	records := "every record"
+	if step.When != "" {
+		records = "records for which " + string(step.When)
+	}
+	policy := p.OnError
+	if step.OnError != nil {
+		policy = *step.OnError
+	}
+	return records + "; a record it refuses: " + onErrorText(policy)
+}
+
+func onErrorText(o config.OnError) string {
+	switch {
+	case o.Then == "dead_letter" && o.DeadLetter != nil:
+		return "goes to topic " + o.DeadLetter.Kafka.Topic
+	case o.Then == "drop":
+		return "is dropped, and counted"
+	}
+	return "halts the pipeline"
+}
+
+// text gives an explanation for people.
+func (e explanation) text() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s (%s)\n\nGuarantee: %s\n", e.Name, e.At, guaranteeText(e.Delivery))
+	bullets(&s, e.Because)
+	s.WriteString("\nOrder\n")
+	bullets(&s, e.Order)
+	s.WriteString("\nThe way of a record\n")
+	width := 0
+	for _, stop := range e.Way {
+		width = max(width, len(stop.Stage))
+	}
+	for _, stop := range e.Way {
+		fmt.Fprintf(&s, "  %-*s  %s\n", width, stop.Stage, stop.What)
+	}
+	if len(e.Asks) > 0 {
+		s.WriteString("\nWhat only the servers can tell (asked at the start; the log says what is absent)\n")
+		bullets(&s, e.Asks)
+	}
+	s.WriteString("\nThe file with every default\n")
+	for line := range strings.Lines(e.File) {
+		s.WriteString("  " + line)
+	}
+	return s.String()
+}
+
+func bullets(s *strings.Builder, lines []string) {
+	for _, line := range lines {
+		s.WriteString("  - " + line + "\n")
+	}
+}
+
+// guaranteeText says in words what a guarantee means.
+func guaranteeText(delivery string) string {
+	return cmp.Or(map[string]string{
+		pipeline.ExactlyOnce.String(): "exactly once: nothing is lost, nothing comes twice",
+		pipeline.AtLeastOnce.String(): "at least once: nothing is lost, records can come twice after a failure",
+		pipeline.AtMostOnce.String():  "at most once: records can be lost in a failure",
+	}[delivery], delivery)
+}

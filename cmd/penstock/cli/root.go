@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/penstock-io/penstock/pipeline/config"
+)
+
+// newRoot makes the command line.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "penstock",
+		Short: "Moves records from Redis to Kafka, exactly once, in order",
+		Long: `Moves records from Redis to Kafka, exactly once, in order.
+
+Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
+3 something outside cannot be reached.`,
+		Example:       "  penstock demo\n  penstock validate user-behavior.yaml\n  penstock run user-behavior.yaml",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newRun(), newValidate(), newExplain(), newSchema(), newComponents(), newDemo())
+	return root
+}
+
+// noSuchCommand refuses what is no command.
+func noSuchCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	do := "see penstock --help"
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		do = "did you mean " + near[0] + "?"
+	}
+	return invalid{fmt.Errorf("there is no command %q; %s", args[0], do)}
+}
+
+// takes refuses fewer or more arguments than a command takes.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		write := cmd.Parent().CommandPath() + " " + cmd.Use
+		switch {
+		case len(args) < least:
+			return invalid{fmt.Errorf("something is missing; write %s", write)}
+		case len(args) > most:
+			return invalid{fmt.Errorf("%q is too much; write %s", args[most], write)}
+		}
+		return nil
+	}
+}
+
+// newLogger logs text to a terminal, and JSON to anything else.
+func newLogger(w io.Writer, terminal bool) *slog.Logger {
+	if terminal {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.NewJSONHandler(w, nil))
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+}
+
+// parse reads pipeline files with the environment of the process.
+func parse(names []string) ([]*config.Pipeline, error) {
+	files := make([]config.File, len(names))
+	for i, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		files[i] = config.File{Name: name, Data: data}
+	}
+	return parseFiles(os.LookupEnv, files...)
+}
+
+// parseFiles reads pipeline files, and finds every mistake.
+func parseFiles(env func(string) (string, bool), files ...config.File) ([]*config.Pipeline, error) {
+	pipelines, err := config.Parse(catalog(), config.Lookup{Env: env, ReadFile: os.ReadFile}, files...)
+	if err != nil {
+		return nil, err
+	}
+	var errs config.Errors
+	for _, p := range pipelines {
+		errs = append(errs, checkPipeline(p)...)
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return pipelines, nil
+}

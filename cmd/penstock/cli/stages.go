@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/penstock-io/penstock/connectors/kafka"
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/config"
+	"github.com/penstock-io/penstock/pipeline/engine"
+	"github.com/penstock-io/penstock/transforms"
+	"github.com/penstock-io/penstock/transforms/expr"
+	"github.com/penstock-io/penstock/transforms/format"
+)
+
+// stagesOf makes the stages between source and sink: the reading format, the
+// steps, the key, the writing format. A pipeline whose records go through as they
+// come has none.
+func stagesOf(p *config.Pipeline, s surroundings) (*stageList, error) {
+	l := &stageList{onError: policy(p.OnError)}
+	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
+		reader, err := format.NewReader(in.Component)
+		l.add("source.format", in.At, reader, err)
+	}
+	for i, step := range p.Transforms {
+		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
+		transform, err := transformKindOf(step).build(s, step.Settings)
+		if m, ok := transform.(memory); ok && err == nil {
+			l.memories = append(l.memories, namedMemory{name, m})
+		}
+		if err == nil && step.When != "" {
+			transform, err = transforms.NewWhen(step.When, transform)
+		}
+		l.add(name, step.At, transform, err)
+		if step.OnError != nil && err == nil {
+			l.stages[len(l.stages)-1].OnError = policy(*step.OnError)
+		}
+	}
+	if key := keyOf(p); key != "" {
+		transform, err := transforms.NewKey(key)
+		l.add("sink.key", p.Sink.At, transform, err)
+	}
+	out := format.AsItCame
+	if p.Sink.Format != nil {
+		out = p.Sink.Format.Component
+	}
+	if len(l.stages) > 0 || out != format.AsItCame {
+		writer, err := format.NewWriter(out)
+		l.add("sink.format", p.Sink.At, writer, err)
+	}
+	return l, errors.Join(l.errs...)
+}
+
+// stageList is a list of stages as it grows.
+type stageList struct {
+	onError  engine.Policy
+	stages   []engine.Stage
+	memories []namedMemory
+	errs     []error
+}
+
+// memory is a transform that remembers keys, up to a number.
+type memory interface {
+	Keys() int       // how many it remembers
+	Evicted() uint64 // how many it forgot early, for want of room
+}
+
+type namedMemory struct {
+	transform string // "transforms[1].dedupe"
+	memory
+}
+
+// add takes a stage as it was made, or the reason why it was not.
+func (l *stageList) add(name string, at config.Place, transform pipeline.Transform, err error) {
+	if err != nil {
+		l.errs = append(l.errs, invalid{fmt.Errorf("%s: %s: %w", at, name, err)})
+		return
+	}
+	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: l.onError})
+}
+
+// keyOf gives the expression that makes the records' keys, empty where none does.
+func keyOf(p *config.Pipeline) pipeline.Expression {
+	if key := sinkKindOf(p).key; key != nil {
+		return key(p.Sink.Settings)
+	}
+	return ""
+}
+
+func policy(o config.OnError) engine.Policy {
+	switch o.Then {
+	case "drop":
+		return engine.Drop
+	case "dead_letter":
+		return engine.DeadLetter
+	default:
+		return engine.Halt
+	}
+}
+
+// deadLetterTopic gives the topic of dead letters, empty where there is none.
+// checkPipeline sees to it that a pipeline has one only.
+func deadLetterTopic(p *config.Pipeline) string {
+	topic := ""
+	eachOnError(p, func(o config.OnError, _ config.Place) {
+		if o.Then == "dead_letter" && o.DeadLetter != nil {
+			topic = o.DeadLetter.Kafka.Topic
+		}
+	})
+	return topic
+}
+
+// eachOnError calls yield for each on_error of a pipeline, with what it belongs to.
+func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
+	yield(p.OnError, p.At)
+	for _, step := range p.Transforms {
+		if step.OnError != nil {
+			yield(*step.OnError, step.At)
+		}
+	}
+}
+
+// checkPipeline finds what only the binary knows to be impossible.
+func checkPipeline(p *config.Pipeline) config.Errors {
+	var errs config.Errors
+	first, own := "", ""
+	if to, ok := p.Sink.Settings.(*kafka.SinkSettings); ok {
+		own = to.Topic
+	}
+	eachOnError(p, func(o config.OnError, at config.Place) {
+		if o.Then != "dead_letter" || o.DeadLetter == nil {
+			return
+		}
+		topic := o.DeadLetter.Kafka.Topic
+		if what, do := deadLetterFault(topic, own, first); what != "" {
+			errs = append(errs, config.Error{At: at, What: what, Do: do})
+			return
+		}
+		first = topic
+	})
+	return errs
+}
+
+// deadLetterFault tells why dead letters cannot go to a topic, and what to write;
+// both are empty where they can. own is the topic of the records, first that of
+// other dead letters; either may be empty.
+func deadLetterFault(topic, own, first string) (what, do string) {
+	what, do = kafka.TopicFault(topic)
+	switch {
+	case what != "":
+		return fmt.Sprintf("dead letters would go to topic %q: %s", topic, what), do
+	case topic == own:
+		return fmt.Sprintf("dead letters would go to %s, among the records that are well", own), "write a topic of their own, like " + own + "_dead"
+	case first != "" && topic != first:
+		return fmt.Sprintf("dead letters would go to %s and to %s: a pipeline has one topic for them", first, topic), "write the same topic; the header penstock.stage tells them apart"
+	default:
+		return "", ""
+	}
+}
+
+// checkExpression finds the mistakes of an expression for package config.
+func checkExpression(e pipeline.Expression, condition bool) config.ExpressionCheck {
+	want := expr.Anything
+	if condition {
+		want = expr.Condition
+	}
+	program, err := expr.Compile(e, want)
+	var found config.ExpressionCheck
+	if mistakes, ok := errors.AsType[expr.Mistakes](err); ok {
+		for _, m := range mistakes {
+			found.Problems = append(found.Problems, config.ExpressionProblem{
+				At: config.ExpressionPlace{Line: m.Line, Col: m.Col}, What: m.What, Do: m.Do})
+		}
+		return found
+	}
+	if field, ok := program.Field(); ok {
+		found.Field, found.At = field.Path, config.ExpressionPlace{Line: field.Line, Col: field.Col}
+	}
+	return found
+}

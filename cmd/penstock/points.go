@@ -1,8 +1,0 @@
-//go:build !points
-
-package main
-
-import "github.com/penstock-io/penstock/pipeline/engine"
-
-// points gives nothing: only the binary that tests kill knows where it is.
-func points() func(engine.Point) { return nil }
