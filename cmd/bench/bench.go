@@ -48,7 +48,7 @@ type bench struct {
 	article  *article  // nil: nothing selected needs it
 	dir      string    // for files, removed at the end
 	made     int       // names made so far
-	warmUps  int       // latency runs to come before the first that counts
+	warmUps  int       // latency runs that may still come before the first that counts
 	progress progress
 }
 
@@ -108,7 +108,7 @@ func newBench(ctx context.Context, o options) (_ *bench, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--only: %w", err)
 	}
-	b := &bench{options: o, selected: selected, sizes: fullSizes, progress: newProgress(), warmUps: 3}
+	b := &bench{options: o, selected: selected, sizes: fullSizes, progress: newProgress(), warmUps: mostWarmUps}
 	if o.quick {
 		b.sizes = quickSizes
 		b.options.runs, b.options.seconds = 1, min(o.seconds, 1)
@@ -221,10 +221,10 @@ func (b *bench) discard(ctx context.Context, w work) error {
 }
 
 // pipeline writes a pipeline file for the work and returns its name.
-func (b *bench) pipeline(w work, chain bool) (string, error) {
+func (b *bench) pipeline(w work, way way) (string, error) {
 	return b.penstock.write(pipelineFile{
 		Name: w.key, Shape: w.shape, RedisURL: b.redis.URL(), Key: w.key, Broker: b.kafka.Addr(),
-		Topic: w.topic, Compression: b.options.compression, Chain: chain,
+		Topic: w.topic, Compression: b.options.compression, Way: way,
 	})
 }
 

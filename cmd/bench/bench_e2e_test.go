@@ -14,7 +14,7 @@ import (
 
 func TestBenchOnRealServers(t *testing.T) {
 	dir := t.TempDir()
-	out, err := runCommand(t, "--quick", "--seconds", "0.2", "--only", "^(stream|list)-(step|pipelined|stock)$", "--out", dir)
+	out, err := runCommand(t, "--quick", "--seconds", "0.2", "--only", "^(stream|list)-(step|pipelined|group|stock)$", "--out", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +29,8 @@ func TestBenchOnRealServers(t *testing.T) {
 	if err := json.Unmarshal(text, &found); err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Rows) != 5 || found.Header.Redis == "unknown" || found.Header.Kafka == "unknown" {
-		t.Errorf("got %d rows, %+v; want the five loops, and the versions of the servers", len(found.Rows), found.Header)
+	if len(found.Rows) != 6 || found.Header.Redis == "unknown" || found.Header.Kafka == "unknown" {
+		t.Errorf("got %d rows, %+v; want the six loops, and the versions of the servers", len(found.Rows), found.Header)
 	}
 	for _, row := range found.Rows {
 		if len(row.Runs) != 1 || row.Rate() <= 0 || row.CPU() <= 0 || !row.Verdict().Clean() {

@@ -76,17 +76,18 @@ func TestPipelineFiles(t *testing.T) {
 	for _, test := range []struct {
 		golden string
 		shape  measure.Shape
-		chain  bool
+		way    way
 	}{
-		{"list.yaml", measure.List, false},
-		{"stream.yaml", measure.Stream, false},
-		{"chain.yaml", measure.Stream, true},
+		{"list.yaml", measure.List, plain},
+		{"stream.yaml", measure.Stream, plain},
+		{"chain.yaml", measure.Stream, chain},
+		{"group.yaml", measure.Stream, group},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			p := penstock{dir: t.TempDir()}
 			path, err := p.write(pipelineFile{
 				Name: "bench-1", Shape: test.shape, RedisURL: "redis://127.0.0.1:6379/0", Key: "bench-1",
-				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Chain: test.chain,
+				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Way: test.way,
 			})
 			if err != nil {
 				t.Fatal(err)

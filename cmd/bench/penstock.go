@@ -55,8 +55,17 @@ type pipelineFile struct {
 	Broker      string
 	Topic       string
 	Compression string
-	Chain       bool // filter, dedupe and set between source and sink
+	Way         way
 }
+
+// way is how a pipeline of the benchmark moves records.
+type way string
+
+const (
+	plain way = "plain" // exactly once, no transforms
+	chain way = "chain" // the same, with filter, dedupe and set between source and sink
+	group way = "group" // at least once, as a consumer of a group, no transforms
+)
 
 // The filter lets everything pass and the dedupe finds nothing, so that the
 // checker can judge the topic and the dedupe holds as many keys as it may.
@@ -72,9 +81,12 @@ source:
     url: {{.RedisURL}}
     keys: [{{.Key}}]
     value_field: payload
+{{- if eq .Way "group"}}
+    group: {name: bench}
+{{- end}}
 {{- end}}
   format: json
-{{- if .Chain}}
+{{- if eq .Way "chain"}}
 transforms:
   - filter: value.quantity > 0
   - dedupe: {key: value.event_id, within: 10m}
@@ -86,8 +98,11 @@ sink:
     topic: {{.Topic}}
     key: value.user_id
     compression: {{.Compression}}
-{{- if .Chain}}
+{{- if eq .Way "chain"}}
   format: json
+{{- end}}
+{{- if eq .Way "group"}}
+delivery: at_least_once
 {{- end}}
 `))
 

@@ -33,12 +33,14 @@ const (
 
 // rows lists what is compared, in the order of the tables.
 var rows = []row{
-	{"penstock-stream", "Penstock", measure.Stream, exactlyOnce, 400_000, runPenstock(false)},
-	{"penstock-chain", "Penstock, filter → dedupe → set", measure.Stream, exactlyOnce, 200_000, runPenstock(true)},
+	{"penstock-stream", "Penstock", measure.Stream, exactlyOnce, 400_000, runPenstock(plain)},
+	{"penstock-chain", "Penstock, filter → dedupe → set", measure.Stream, exactlyOnce, 200_000, runPenstock(chain)},
 	{"stream-step", "loop by hand, step by step", measure.Stream, exactlyOnce, 300_000, runMover("stream-step")},
 	{"stream-pipelined", "loop by hand, pipelined, in a Watermill router", measure.Stream, exactlyOnce, 400_000, runMover("stream-pipelined")},
 	{"stream-stock", "stock watermill-redisstream → watermill-kafka", measure.Stream, atLeastOnce, 1_400, runMover("stream-stock")},
-	{"penstock-list", "Penstock", measure.List, exactlyOnce, 600_000, runPenstock(false)},
+	{"penstock-group", "Penstock, by consumer group", measure.Stream, atLeastOnce, 200_000, runPenstock(group)},
+	{"stream-group", "loop by hand, by consumer group", measure.Stream, atLeastOnce, 200_000, runMover("stream-group")},
+	{"penstock-list", "Penstock", measure.List, exactlyOnce, 600_000, runPenstock(plain)},
 	{"list-step", "loop by hand, step by step", measure.List, exactlyOnce, 500_000, runMover("list-step")},
 	{"list-pipelined", "loop by hand, pipelined, in a Watermill router", measure.List, exactlyOnce, 700_000, runMover("list-pipelined")},
 	{"list-article", "the article's script in Python", measure.List, atLeastOnce, 10_000, runArticle},
@@ -49,9 +51,9 @@ func (r row) report() report.Row {
 }
 
 // runPenstock moves with the built binary, until the source is drained.
-func runPenstock(chain bool) func(*bench, work) (string, []string, error) {
+func runPenstock(way way) func(*bench, work) (string, []string, error) {
 	return func(b *bench, w work) (string, []string, error) {
-		file, err := b.pipeline(w, chain)
+		file, err := b.pipeline(w, way)
 		return b.penstock.binary, []string{"run", file, "--until-drained"}, err
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/penstock-io/penstock/cmd/bench/measure"
@@ -13,6 +14,8 @@ import (
 const (
 	latencyRate = 2000
 	latencySkip = 2 * time.Second
+	// mostWarmUps bounds the latency runs that do not count.
+	mostWarmUps = 10
 	// settleTime is how long a pipeline may still be busy with starting.
 	settleTime = 2 * time.Second
 	// startLimit is how long a start may take before it counts as failed.
@@ -38,7 +41,7 @@ var situations = []situation{
 
 // start runs Penstock on the work; the caller waits for it or stops it.
 func (b *bench) start(w work, more ...string) (*measure.Process, error) {
-	file, err := b.pipeline(w, false)
+	file, err := b.pipeline(w, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -46,17 +49,13 @@ func (b *bench) start(w work, more ...string) (*measure.Process, error) {
 }
 
 // latency is that of a pipeline with defaults, from the push to a consumer:
-// quantiles of each run, and the medians of those. The runs before them do not
-// count: they let the broker's JVM compile the way of small transactions, which takes
-// it about a minute.
+// quantiles of each run, and the medians of those.
 func latency(shape measure.Shape) func(*bench, context.Context, *report.Report) error {
 	return func(b *bench, ctx context.Context, found *report.Report) error {
 		all := report.Latency{From: string(shape), Rate: latencyRate, Runs: b.options.runs}
 		var p50, p99 []float64
-		for ; b.warmUps > 0; b.warmUps-- {
-			if _, err := b.latencies(ctx, shape); err != nil {
-				return err
-			}
+		if err := b.warmUp(ctx, shape); err != nil {
+			return err
 		}
 		for range b.options.runs {
 			times, err := b.latencies(ctx, shape)
@@ -71,6 +70,26 @@ func latency(shape measure.Shape) func(*bench, context.Context, *report.Report) 
 		found.Latency = append(found.Latency, all)
 		return nil
 	}
+}
+
+// warmUp runs the latency until it has got no better twice in a row. Those runs do
+// not count: they let the broker's JVM compile the way of small transactions, which
+// takes it one to three minutes.
+func (b *bench) warmUp(ctx context.Context, shape measure.Shape) error {
+	best, worse := math.Inf(1), 0
+	for ; b.warmUps > 0 && worse < 2; b.warmUps-- {
+		times, err := b.latencies(ctx, shape)
+		if err != nil {
+			return err
+		}
+		p50 := report.Quantile(times, 0.5)
+		if worse++; p50 < 0.95*best {
+			worse = 0
+		}
+		best = min(best, p50)
+	}
+	b.warmUps = 0
+	return nil
 }
 
 // latencies gives the milliseconds of each event of one run.

@@ -43,6 +43,7 @@ var byName = map[string]Mover{
 	"list-step":        moveListByStep,
 	"stream-pipelined": moveStreamPipelined,
 	"list-pipelined":   moveListPipelined,
+	"stream-group":     moveStreamByGroup,
 	"stream-stock":     moveStreamStock,
 }
 

@@ -46,6 +46,7 @@ func TestEveryMoverMovesEachEventOnceInOrder(t *testing.T) {
 	}{
 		{"stream-step", 2_500},
 		{"stream-pipelined", 2_500},
+		{"stream-group", 2_500},
 		{"stream-stock", 500},
 		{"list-step", 45_678},
 		{"list-pipelined", 45_678},
@@ -79,7 +80,7 @@ func TestEveryMoverMovesEachEventOnceInOrder(t *testing.T) {
 
 func TestNamedListsTheNames(t *testing.T) {
 	_, err := Named("stream-fast")
-	want := `no mover is called "stream-fast"; there are list-pipelined, list-step, stream-pipelined, stream-step, stream-stock`
+	want := `no mover is called "stream-fast"; there are list-pipelined, list-step, stream-group, stream-pipelined, stream-step, stream-stock`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
