@@ -39,7 +39,7 @@ func TestConfigsAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parseFiles(nil, config.File{Name: name, Data: text}); err != nil {
+		if _, err := BuiltIn().parseFiles(nil, config.File{Name: name, Data: text}); err != nil {
 			t.Errorf("%v", err)
 		}
 		if err := schema.Validate(asJSON(t, string(text))); err != nil {
@@ -221,7 +221,7 @@ func TestUserBehaviorNightly(t *testing.T) {
 
 // TestNightlySchedule: the time of the drain is understood as it is meant.
 func TestNightlySchedule(t *testing.T) {
-	pipelines, err := parse([]string{"../../../configs/user-behavior-nightly.yaml"})
+	pipelines, err := BuiltIn().parse([]string{"../../../configs/user-behavior-nightly.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}
