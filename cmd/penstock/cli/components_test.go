@@ -54,7 +54,7 @@ func pipelinesOfExamples() map[string]string {
 // TestExamples: what the reference shows is valid, for the parser, for the schema,
 // and for who makes the component.
 func TestExamples(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := compiledSchema(t, BuiltIn())
 	for name, text := range pipelinesOfExamples() {
 		text = "name: example\n" + text
 		pipelines, err := BuiltIn().parseFiles(nil, config.File{Name: name, Data: []byte(text)})
@@ -74,9 +74,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-func compiledSchema(t *testing.T) *jsonschema.Schema {
+func compiledSchema(t *testing.T, c Components) *jsonschema.Schema {
 	t.Helper()
-	text, err := config.Schema(BuiltIn().catalog())
+	text, err := config.Schema(c.catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func shipped(t *testing.T) []string {
 
 // TestConfigsAreValid without any environment, for the parser and for editors.
 func TestConfigsAreValid(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := compiledSchema(t, BuiltIn())
 	for _, name := range shipped(t) {
 		text, err := os.ReadFile(name)
 		if err != nil {
