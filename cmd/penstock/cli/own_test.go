@@ -28,6 +28,12 @@ func TestOwnBinary(t *testing.T) {
 	if got, want := command(t, dir, hello, "run", "--until-drained", "hello.yaml"), "> HELLO, ADA!!\n> HELLO, GRACE!!\n"; got != want {
 		t.Errorf("run: %q, want %q", got, want)
 	}
+	tests := command(t, dir, "go", append(append([]string{"test", "-v"}, raceFlag()...), ".")...)
+	for _, subtest := range []string{"TestGreetings/reads_all_in_order", "TestShout/takes_an_empty_batch", "TestPrint/delivers_by_fate"} {
+		if !strings.Contains(tests, "--- PASS: "+subtest+" ") {
+			t.Errorf("the suites did not run %s:\n%s", subtest, tests)
+		}
+	}
 }
 
 // ownModule writes the files of the README into a module that stands on this
@@ -40,8 +46,8 @@ func ownModule(t *testing.T) string {
 	}
 	readme := read(t, filepath.Join(root, "connectors", "README.md"))
 	_, own, found := strings.Cut(readme, "## Your own binary\n")
-	if !found {
-		t.Fatal("connectors/README.md says nothing of one's own binary")
+	if !found || len(blocks(own, "go")) != 2 || len(blocks(own, "yaml")) != 1 {
+		t.Fatal("connectors/README.md does not show main.go, main_test.go and hello.yaml of one's own binary")
 	}
 	const module = "module github.com/penstock-io/penstock\n"
 	mod := read(t, filepath.Join(root, "go.mod"))
@@ -52,9 +58,10 @@ func ownModule(t *testing.T) string {
 	for name, text := range map[string]string{
 		"go.mod": strings.Replace(mod, module, "module example.com/hello\n", 1) +
 			"\nrequire github.com/penstock-io/penstock v0.0.0\nreplace github.com/penstock-io/penstock => " + root + "\n",
-		"go.sum":     read(t, filepath.Join(root, "go.sum")),
-		"main.go":    block(t, own, "go"),
-		"hello.yaml": block(t, own, "yaml"),
+		"go.sum":       read(t, filepath.Join(root, "go.sum")),
+		"main.go":      blocks(own, "go")[0],
+		"hello.yaml":   blocks(own, "yaml")[0],
+		"main_test.go": blocks(own, "go")[1],
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -63,15 +70,17 @@ func ownModule(t *testing.T) string {
 	return dir
 }
 
-// block gives the first block of code in a language.
-func block(t *testing.T, markdown, language string) string {
-	t.Helper()
-	_, text, begun := strings.Cut(markdown, "\n```"+language+"\n")
-	text, _, ended := strings.Cut(text, "\n```\n")
-	if !begun || !ended {
-		t.Fatalf("there is no block of %s", language)
+// blocks gives the blocks of code in a language.
+func blocks(markdown, language string) []string {
+	var all []string
+	for {
+		_, text, begun := strings.Cut(markdown, "\n```"+language+"\n")
+		text, rest, ended := strings.Cut(text, "\n```\n")
+		if !begun || !ended {
+			return all
+		}
+		all, markdown = append(all, text+"\n"), "\n"+rest
 	}
-	return text + "\n"
 }
 
 func read(t *testing.T, name string) string {
