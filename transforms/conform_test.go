@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
-	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
 	"github.com/penstock-io/penstock/transforms/format"
 )
 
@@ -56,17 +56,30 @@ func TestTransformsConform(t *testing.T) {
 			}
 			return NewWhen(`has(value.price)`, inner)
 		}, documents},
-		"read json":  {func() (pipeline.Transform, error) { return format.NewReader(format.JSON) }, raw},
-		"write json": {func() (pipeline.Transform, error) { return format.NewWriter(format.JSON) }, documents},
+		"read json":        {reader(format.JSON), raw},
+		"read text":        {reader(format.Text), raw},
+		"read bytes":       {reader(format.Bytes), raw},
+		"write json":       {writer(format.JSON), documents},
+		"write text":       {writer(format.Text), documents},
+		"write bytes":      {writer(format.Bytes), documents},
+		"write as it came": {writer(format.AsItCame), documents},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pipelinetest.ConformTransform(t, func(t *testing.T) pipeline.Transform {
+			conform.Transform(t, conform.TransformCase{Fresh: func(t *testing.T) pipeline.Transform {
 				transform, err := test.fresh()
 				if err != nil {
 					t.Fatal(err)
 				}
 				return transform
-			}, test.fill)
+			}, Fill: test.fill})
 		})
 	}
+}
+
+func reader(name string) func() (pipeline.Transform, error) {
+	return func() (pipeline.Transform, error) { return format.NewReader(name) }
+}
+
+func writer(name string) func() (pipeline.Transform, error) {
+	return func() (pipeline.Transform, error) { return format.NewWriter(name) }
 }

@@ -7,4 +7,4 @@ import (
 	"github.com/penstock-io/penstock/cmd/penstock/cli"
 )
 
-func main() { os.Exit(cli.Main()) }
+func main() { os.Exit(cli.Main(cli.BuiltIn())) }

@@ -7,10 +7,11 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
 )
 
 func TestSinkConforms(t *testing.T) {
-	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Positions: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
+	conform.Sink(t, conform.SinkCase{Positions: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
 		k := on(t, pipelinetest.Embedded(t).KafkaAddr) // of its own: the suite chooses the pipelines' names
 		topic := k.topic + "_in_order"
 		k.create(topic, 1, nil)
@@ -25,7 +26,7 @@ func TestSinkConforms(t *testing.T) {
 }
 
 func TestPlainSinkConforms(t *testing.T) {
-	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Early: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
+	conform.Sink(t, conform.SinkCase{Early: true, Fresh: func(t *testing.T) (pipeline.Sink, func(*testing.T) []string) {
 		k := on(t, pipelinetest.Embedded(t).KafkaAddr)
 		topic := k.topic + "_in_order"
 		k.create(topic, 1, nil)

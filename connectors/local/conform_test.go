@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/penstock-io/penstock/pipeline"
-	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
 )
 
 func TestSourcesConform(t *testing.T) {
 	events := shopEvents(100)
 	for name, fresh := range sources {
 		t.Run(name, func(t *testing.T) {
-			pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: events, Fresh: func(t *testing.T) pipeline.Source { return fresh(t, events) }})
+			conform.Source(t, conform.SourceCase{Values: events, Fresh: func(t *testing.T) pipeline.Source { return fresh(t, events) }})
 		})
 	}
 }
@@ -21,7 +21,7 @@ func TestSourcesConform(t *testing.T) {
 func TestSinksConform(t *testing.T) {
 	for name, fresh := range lineSinks {
 		t.Run(name, func(t *testing.T) {
-			pipelinetest.ConformSink(t, pipelinetest.SinkCase{Fresh: func(t *testing.T) (pipeline.Sink, func(t *testing.T) []string) {
+			conform.Sink(t, conform.SinkCase{Fresh: func(t *testing.T) (pipeline.Sink, func(t *testing.T) []string) {
 				sink, content := fresh(t)
 				return sink, func(*testing.T) []string {
 					text := content()
@@ -36,7 +36,7 @@ func TestSinksConform(t *testing.T) {
 }
 
 func TestDropConforms(t *testing.T) {
-	pipelinetest.ConformSink(t, pipelinetest.SinkCase{Fresh: func(*testing.T) (pipeline.Sink, func(t *testing.T) []string) {
+	conform.Sink(t, conform.SinkCase{Fresh: func(*testing.T) (pipeline.Sink, func(t *testing.T) []string) {
 		s := &kept{Drop: NewDrop(DropSettings{})}
 		return s, func(t *testing.T) []string {
 			if n, _ := s.Count(); n != uint64(len(s.committed)) {

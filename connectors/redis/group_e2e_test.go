@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/penstock-io/penstock/pipeline"
-	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
 // What miniredis does otherwise than Redis: idle times and lags of groups.
@@ -51,16 +50,5 @@ func TestGroupForgetsConsumers(t *testing.T) {
 			return !slices.ContainsFunc(consumers, func(c redis.XInfoConsumer) bool { return c.Name == "idle" })
 		})
 		must(t, r.Close())
-	})
-}
-
-func TestGroupConforms(t *testing.T) {
-	eachStream(t, func(t *testing.T, s *streamTest) {
-		items := numbers(0, 100)
-		pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: items, Shared: true, Fresh: func(t *testing.T) pipeline.Source {
-			own := &streamTest{t: t, place: s.place, redis: s.redis, key: pipelinetest.Name(t)}
-			own.add(1, items...)
-			return own.group("", named("worker"))
-		}})
 	})
 }

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -107,4 +110,31 @@ func (c *Catalog) names(k kind) []string {
 		names = append(names, component.Name)
 	}
 	return names
+}
+
+// Check finds components that no file could name: without a name, with that of
+// another one, or with that of a setting that stands beside it.
+func (c *Catalog) Check() error {
+	beside := map[kind]reflect.Type{sources: reflect.TypeFor[Source](), transforms: reflect.TypeFor[Step](), sinks: reflect.TypeFor[Sink]()}
+	var errs []error
+	for _, k := range kinds() {
+		var taken shape
+		if t, ok := beside[k]; ok {
+			taken = shapeOf(t)
+		}
+		seen := map[string]bool{}
+		for i, name := range c.names(k) {
+			_, setting := taken.find(name)
+			switch {
+			case name == "":
+				errs = append(errs, fmt.Errorf("%s number %d of %d has no name", k, i+1, len(c.list(k))))
+			case setting:
+				errs = append(errs, fmt.Errorf("%s %s: that is the name of a setting beside it; call it otherwise", k, name))
+			case seen[name]:
+				errs = append(errs, fmt.Errorf("%s %s: there are two of that name; call one of them otherwise, or leave it out", k, name))
+			}
+			seen[name] = true
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,5 +1,5 @@
 // Package pipelinetest holds what tests and benchmarks of Penstock stand on:
-// servers, a judge, and the suites that every part must pass.
+// servers, and a judge.
 //
 // Embedded gives miniredis and kfake in the process, a fresh pair for each test.
 // Redis and Kafka give the real ones, shared: by all test binaries where `make
@@ -14,6 +14,7 @@
 //
 // Check judges a topic against the events that were sent.
 //
-// ConformSource, ConformTransform and ConformSink check a part against the rules
-// of package pipeline; each part calls the one for it in its own tests.
+// The suites that every source, transform and sink must pass are in package conform
+// below, which imports next to nothing; this one imports miniredis, kfake, franz-go
+// and go-redis.
 package pipelinetest

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -49,58 +48,34 @@ func (b *built) close() {
 }
 
 // build makes a pipeline from its file. It connects to nobody.
-func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) {
-	s.drainOnce, s.delivery, s.instance = run.untilDrained, p.Delivery, instance()
-	s.log = s.log.With("pipeline", p.Name)
-	stages, err := stagesOf(p, s)
+func (c Components) build(p *config.Pipeline, env Environment, run runSettings) (*built, error) {
+	env.DrainOnce, env.Delivery, env.Instance = run.untilDrained, p.Delivery, instance()
+	env.DeadLetters, env.Log = deadLetterTopic(p), env.Log.With("pipeline", p.Name)
+	stages, err := c.stages(p, env)
 	if err != nil {
 		return nil, err
 	}
-	source, err := sourceKindOf(p).build(s, p.Source.Settings)
+	source, err := c.source(p).build(env, p.Source.Settings)
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Source.At, err)}
 	}
-	to := sinkKindOf(p)
-	sink, err := to.build(s, p.Sink.Settings, deadLetterTopic(p))
+	to := c.sink(p)
+	sink, err := to.build(env, p.Sink.Settings)
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
-	me, route := s.instance, p.Source.Component+" → "+p.Sink.Component
+	me, route := env.Instance, p.Source.Component+" → "+p.Sink.Component
 	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
 		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Sink: sink,
-		SourceKeepsPosition: !to.positions,
+		SourceKeepsPosition: !to.Positions,
 		OnSinkError:         policy(p.OnError),
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},
 		Window:              engine.Window{Batches: p.Window.Batches, Bytes: int(p.Window.Bytes)},
 		CommitEvery:         p.Commit.Every, CommitRecords: p.Commit.Records,
 		UntilDrained: run.untilDrained, Patience: run.patience, Shutdown: run.shutdown,
-		Log: s.log, At: points(),
+		Log: env.Log, At: points(),
 	})}, nil
 }
-
-// The file was validated, so each of these finds one.
-
-func sourceKindOf(p *config.Pipeline) sourceKind {
-	k := pick(sources(), func(k sourceKind) bool { return k.Name == p.Source.Component })
-	if k.with != nil {
-		k = k.with(p.Source.Settings, k)
-	}
-	return k
-}
-
-func transformKindOf(step config.Step) transformKind {
-	return pick(transformKinds(), func(k transformKind) bool { return k.Name == step.Component })
-}
-
-func sinkKindOf(p *config.Pipeline) sinkKind {
-	k := pick(sinks(), func(k sinkKind) bool { return k.Name == p.Sink.Component })
-	if k.weaker != nil && p.Delivery < k.Best {
-		k = k.weaker(k)
-	}
-	return k
-}
-
-func pick[T any](from []T, fits func(T) bool) T { return from[slices.IndexFunc(from, fits)] }
 
 // instance names this process and start, to people and to rivals.
 func instance() string {

@@ -33,7 +33,7 @@ type answer struct {
 func penstock(t *testing.T, args ...string) answer {
 	t.Helper()
 	var out, errOut output
-	code := run(t.Context(), args, strings.NewReader(""), &out, &errOut)
+	code := BuiltIn().run(t.Context(), args, strings.NewReader(""), &out, &errOut)
 	return answer{code, out.String(), errOut.String()}
 }
 

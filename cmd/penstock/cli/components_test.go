@@ -19,7 +19,7 @@ func TestComponents(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	golden(t, "components", got.out)
-	for _, name := range componentNames() {
+	for _, name := range BuiltIn().names() {
 		got := penstock(t, "components", name)
 		if got.code != 0 || !strings.HasPrefix(got.out, name+" (") || !strings.Contains(got.out, "\n  Example\n") {
 			t.Errorf("components %s: %+v", name, got)
@@ -34,7 +34,7 @@ func pipelinesOfExamples() map[string]string {
 	}
 	const from = "source:\n  redis_stream: {keys: [a]}\n"
 	const to = "sink:\n  kafka: {brokers: [\"localhost:9092\"], topic: a}\n"
-	c := catalog()
+	c := BuiltIn().catalog()
 	all := map[string]string{}
 	for _, s := range c.Sources {
 		all["source "+s.Name] = fmt.Sprintf("source:\n%s\n%sdelivery: %s\n", indent(s.Example), to, s.Best)
@@ -54,10 +54,10 @@ func pipelinesOfExamples() map[string]string {
 // TestExamples: what the reference shows is valid, for the parser, for the schema,
 // and for who makes the component.
 func TestExamples(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := compiledSchema(t, BuiltIn())
 	for name, text := range pipelinesOfExamples() {
 		text = "name: example\n" + text
-		pipelines, err := parseFiles(nil, config.File{Name: name, Data: []byte(text)})
+		pipelines, err := BuiltIn().parseFiles(nil, config.File{Name: name, Data: []byte(text)})
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, text)
 			continue
@@ -65,7 +65,7 @@ func TestExamples(t *testing.T) {
 		if err := schema.Validate(asJSON(t, text)); err != nil {
 			t.Errorf("%s: the schema refuses it: %v\n%s", name, err, text)
 		}
-		b, err := build(pipelines[0], surroundings{log: quiet(), stdin: strings.NewReader(""), stdout: &bytes.Buffer{}}, runSettings{})
+		b, err := BuiltIn().build(pipelines[0], Environment{Log: quiet(), Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}}, runSettings{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -74,23 +74,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestEveryKindIsExplained: explain has something to say of each source and sink.
-func TestEveryKindIsExplained(t *testing.T) {
-	for _, k := range sources() {
-		if k.keeps == "" || k.order == "" {
-			t.Errorf("source %s does not say why its guarantee holds, or what order it gives", k.Name)
-		}
-	}
-	for _, k := range sinks() {
-		if k.keeps == "" || k.order == "" || k.unordered == "" {
-			t.Errorf("sink %s does not say why its guarantee holds, or what becomes of the order", k.Name)
-		}
-	}
-}
-
-func compiledSchema(t *testing.T) *jsonschema.Schema {
+func compiledSchema(t *testing.T, c Components) *jsonschema.Schema {
 	t.Helper()
-	text, err := config.Schema(catalog())
+	text, err := config.Schema(c.catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

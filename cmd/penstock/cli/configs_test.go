@@ -33,13 +33,13 @@ func shipped(t *testing.T) []string {
 
 // TestConfigsAreValid without any environment, for the parser and for editors.
 func TestConfigsAreValid(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := compiledSchema(t, BuiltIn())
 	for _, name := range shipped(t) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parseFiles(nil, config.File{Name: name, Data: text}); err != nil {
+		if _, err := BuiltIn().parseFiles(nil, config.File{Name: name, Data: text}); err != nil {
 			t.Errorf("%v", err)
 		}
 		if err := schema.Validate(asJSON(t, string(text))); err != nil {
@@ -221,7 +221,7 @@ func TestUserBehaviorNightly(t *testing.T) {
 
 // TestNightlySchedule: the time of the drain is understood as it is meant.
 func TestNightlySchedule(t *testing.T) {
-	pipelines, err := parse([]string{"../../../configs/user-behavior-nightly.yaml"})
+	pipelines, err := BuiltIn().parse([]string{"../../../configs/user-behavior-nightly.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ const (
 	demoRest = 2 * time.Second
 )
 
-func newDemo() *cobra.Command {
+func newDemo(c Components) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "See it run: embedded Redis and Kafka, a pretend shop, a pipeline",
@@ -35,11 +35,11 @@ Ctrl-C.
 With REDIS_URL or KAFKA_BROKERS set it uses those servers instead, and writes to
 the list user_behavior and the topic user_behavior_topic there.`,
 		Args: takes(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runDemo(cmd) },
 	}
 }
 
-func runDemo(cmd *cobra.Command) error {
+func (c Components) runDemo(cmd *cobra.Command) error {
 	servers, err := demo.StartServers(os.Getenv("REDIS_URL"), os.Getenv("KAFKA_BROKERS"))
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func runDemo(cmd *cobra.Command) error {
 	if screen {
 		log = slog.New(d.notes)
 	}
-	if err := d.build(cmd.Context(), surroundings{log: log, clock: time.Now}); err != nil {
+	if err := d.build(cmd.Context(), c, Environment{Log: log, Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}); err != nil {
 		return err
 	}
 	defer d.pipeline.close()
@@ -79,15 +79,15 @@ type show struct {
 
 // build makes the parts, which start nothing yet: the pipeline from its file as
 // any other, with the servers' addresses in its environment.
-func (d *show) build(ctx context.Context, s surroundings) error {
+func (d *show) build(ctx context.Context, c Components, env Environment) error {
 	addresses := map[string]string{"REDIS_URL": d.servers.RedisURL, "KAFKA_BROKERS": d.servers.Brokers}
-	env := func(name string) (string, bool) {
+	lookup := func(name string) (string, bool) {
 		if address, ok := addresses[name]; ok {
 			return address, true
 		}
 		return os.LookupEnv(name)
 	}
-	pipelines, err := parseFiles(env, config.File{Name: demoFile, Data: configs.UserBehavior})
+	pipelines, err := c.parseFiles(lookup, config.File{Name: demoFile, Data: configs.UserBehavior})
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (d *show) build(ctx context.Context, s surroundings) error {
 	if d.arrivals, err = demo.NewArrivals(ctx, to.Brokers, d.topic); err != nil {
 		return invalid{err}
 	}
-	d.pipeline, err = build(pipelines[0], s, runSettings{shutdown: demoRest})
+	d.pipeline, err = c.build(pipelines[0], env, runSettings{shutdown: demoRest})
 	return err
 }
 

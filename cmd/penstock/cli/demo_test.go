@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 		}
 	}}
 	var errOut output
-	code := run(ctx, []string{"demo"}, strings.NewReader(""), out, &errOut)
+	code := BuiltIn().run(ctx, []string{"demo"}, strings.NewReader(""), out, &errOut)
 	if code != 0 || !arrived.MatchString(out.String()) {
 		t.Fatalf("code %d, out %q, stderr %q", code, out.String(), errOut.String())
 	}
@@ -54,7 +54,7 @@ func TestDemoOnServersOfTheUser(t *testing.T) {
 			cancel()
 		}
 	}}
-	if code := run(ctx, []string{"demo"}, strings.NewReader(""), out, io.Discard); code != 0 {
+	if code := BuiltIn().run(ctx, []string{"demo"}, strings.NewReader(""), out, io.Discard); code != 0 {
 		t.Fatalf("code %d: %s", code, out.String())
 	}
 	if len(consume(t, e, "user_behavior_topic", 1)) == 0 {
@@ -66,7 +66,7 @@ func TestDemoRefusesWhatIsNoAddress(t *testing.T) {
 	t.Setenv("REDIS_URL", "http://localhost")
 	t.Setenv("KAFKA_BROKERS", "")
 	var out, errOut bytes.Buffer
-	code := run(t.Context(), []string{"demo"}, strings.NewReader(""), &out, &errOut)
+	code := BuiltIn().run(t.Context(), []string{"demo"}, strings.NewReader(""), &out, &errOut)
 	if code != 2 || !strings.Contains(errOut.String(), "url: not a Redis URL") {
 		t.Errorf("code %d, stderr %q", code, errOut.String())
 	}

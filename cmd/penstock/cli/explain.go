@@ -16,7 +16,7 @@ import (
 	"github.com/penstock-io/penstock/transforms/format"
 )
 
-func newExplain() *cobra.Command {
+func newExplain(c Components) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain FILE…",
@@ -26,13 +26,13 @@ record, what only the servers can tell, and the file with every default filled i
 Secrets are masked. Nothing is connected to.`,
 		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pipelines, err := parse(args)
+			pipelines, err := c.parse(args)
 			if err != nil {
 				return err
 			}
 			all := make([]explanation, len(pipelines))
 			for i, p := range pipelines {
-				if all[i], err = explain(p); err != nil {
+				if all[i], err = c.explain(p); err != nil {
 					return err
 				}
 			}
@@ -69,27 +69,27 @@ type stop struct {
 	What  string `json:"what"`
 }
 
-func explain(p *config.Pipeline) (explanation, error) {
+func (c Components) explain(p *config.Pipeline) (explanation, error) {
 	file, err := config.Effective(p)
 	if err != nil {
 		return explanation{}, err
 	}
-	from, to := sourceKindOf(p), sinkKindOf(p)
-	order := to.order
-	if keyOf(p) == "" && !setsKey(p) {
-		order = to.unordered
+	from, to := c.source(p), c.sink(p)
+	order := to.Order
+	if c.key(p) == "" && !setsKey(p) {
+		order = cmp.Or(to.Unordered, to.Order)
 	}
 	e := explanation{
-		Name: p.Name, At: p.At.String(), Delivery: min(from.Keeps(p.Source.Settings), to.Best).String(),
+		Name: p.Name, At: p.At.String(), Delivery: min(from.Best, to.Best).String(),
 		Because: []string{
-			"source " + from.Name + ": " + from.keeps,
-			"sink " + to.Name + ": " + to.keeps,
+			"source " + from.Name + ": " + from.Keeps,
+			"sink " + to.Name + ": " + to.Keeps,
 		},
-		Order: []string{"source " + from.Name + ": " + from.order, "sink " + to.Name + ": " + order},
-		Way:   way(p), Asks: append(append([]string{}, from.asks...), to.asks...), File: string(file),
+		Order: []string{"source " + from.Name + ": " + from.Order, "sink " + to.Name + ": " + order},
+		Way:   c.way(p), Asks: append(append([]string{}, from.Asks...), to.Asks...), File: string(file),
 	}
 	for i, step := range p.Transforms {
-		if but := transformKindOf(step).but; but != "" {
+		if but := c.transform(step).But; but != "" {
 			e.Because = append(e.Because, fmt.Sprintf("but transforms[%d].%s %s", i, step.Component, but))
 		}
 	}
@@ -111,7 +111,7 @@ func setsKey(p *config.Pipeline) bool {
 }
 
 // way gives the stages of a pipeline as a record meets them.
-func way(p *config.Pipeline) []stop {
+func (c Components) way(p *config.Pipeline) []stop {
 	refused := "; a record it refuses: " + onErrorText(p.OnError)
 	stops := []stop{{"source." + p.Source.Component, fmt.Sprintf("reads batches of at most %d records", p.Source.Batch.Records)}}
 	switch in := p.Source.Format; {
@@ -125,7 +125,7 @@ func way(p *config.Pipeline) []stop {
 	for i, step := range p.Transforms {
 		stops = append(stops, stop{fmt.Sprintf("transforms[%d].%s", i, step.Component), stepText(p, step)})
 	}
-	if key := keyOf(p); key != "" {
+	if key := c.key(p); key != "" {
 		stops = append(stops, stop{"sink.key", string(key) + refused})
 	}
 	out := "none: values go out as they came, unless something changed them"

@@ -3,95 +3,185 @@ package cli
 import (
 	"io"
 	"log/slog"
+	"reflect"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 )
 
-// surroundings are what components may use of the process.
-type surroundings struct {
-	log    *slog.Logger
-	stdin  io.Reader
-	stdout io.Writer
-	clock  pipeline.Clock
-	// drainOnce makes scheduled sources read at once.
-	drainOnce bool
-	// delivery is the guarantee that the pipeline asks for, instance what it is
-	// called in this run.
-	delivery pipeline.Delivery
-	instance string
+// Environment is what a component may use of the process and should know of its
+// pipeline.
+type Environment struct {
+	Log    *slog.Logger // with the pipeline's name
+	Stdin  io.Reader
+	Stdout io.Writer
+	Clock  pipeline.Clock
+	// DrainOnce: the pipeline ends when all that is in the source now is delivered,
+	// so a source that reads on a schedule reads at once.
+	DrainOnce bool
+	// Delivery is the guarantee that the pipeline asks for.
+	Delivery pipeline.Delivery
+	// Instance names this process and start, to people and to rivals.
+	Instance string
+	// DeadLetters is the topic of the pipeline's dead letters, empty where it has
+	// none. Only the sink kafka is asked for it.
+	DeadLetters string
 }
 
-// A source, transform or sink that is built in: what a file may say of it, how it
-// is made from that, and what explain says of it.
+// What is known of a component: what a file may say of it, and what the reference
+// and explain say.
 type (
-	sourceKind struct {
-		config.Component
-		build func(s surroundings, settings any) (pipeline.Source, error)
-		// keeps says why its guarantee holds, order what order it gives.
-		keeps, order string
-		// asks are what only the server can tell, and what hangs on it.
-		asks []string
-		// with says it otherwise for some settings; nil: they make no difference.
-		with func(settings any, k sourceKind) sourceKind
+	// SourceInfo says what there is to know of a source. Name, Keeps and Order are
+	// required.
+	SourceInfo struct {
+		Name    string // as files name it: greetings
+		Doc     string // a first line that can stand alone, then paragraphs
+		Example string // YAML, as it would stand in a file: "greetings: {to: [Ada]}\n"
+		// Best is the strongest guarantee it keeps, Keeps says why it holds, and Order
+		// what order it gives.
+		Best         pipeline.Delivery
+		Keeps, Order string
+		// Asks are what only the server can tell, and what hangs on it.
+		Asks []string
+		// Fields says whether its values have fields, with settings (a pointer to them)
+		// as they stand in the file; such a source takes no format. nil: they are bytes.
+		Fields func(settings any) bool
+		// With says all this otherwise for some settings (a pointer to them); nil: they
+		// make no difference.
+		With func(settings any, info SourceInfo) SourceInfo
 	}
-	transformKind struct {
-		config.Component
-		build func(s surroundings, settings any) (pipeline.Transform, error)
-		// but says where it weakens the guarantee; empty: nowhere.
-		but string
+	// TransformInfo says what there is to know of a transform. Name is required.
+	TransformInfo struct {
+		Name, Doc, Example string // as those of a source
+		// But says where it weakens the guarantee; empty: nowhere.
+		But string
+		// Fields says whether values have fields after it, as that of a source; nil:
+		// those they had.
+		Fields func(settings any) bool
 	}
-	sinkKind struct {
-		config.Component
-		build func(s surroundings, settings any, deadLetter string) (pipeline.Sink, error)
-		// key gives the expression that makes the record's key; nil: it takes none.
-		key func(settings any) pipeline.Expression
-		// positions: the sink stores positions.
-		positions bool
-		// keeps says why its guarantee holds, order what becomes of the order
-		// (unordered: where records have no key).
-		keeps, order, unordered string
-		asks                    []string
-		// weaker is what it is where a pipeline asks for less than its best; nil: the
+	// SinkInfo says what there is to know of a sink. Name, Keeps and Order are
+	// required.
+	SinkInfo struct {
+		Name, Doc, Example string // as those of a source
+		// Best is the strongest guarantee it keeps, and Keeps says why it holds. A sink
+		// that keeps exactly once stores positions.
+		Best      pipeline.Delivery
+		Keeps     string
+		Positions bool
+		// Order is what becomes of the records' order, and Unordered that of records
+		// that have no key; empty: the same.
+		Order, Unordered string
+		// Asks are what only the server can tell, and what hangs on it.
+		Asks []string
+		// Key gives the expression that makes the records' keys, from settings (a
+		// pointer to them); nil: it takes none.
+		Key func(settings any) pipeline.Expression
+		// Weaker is what it is where a pipeline asks for less than its best; nil: the
 		// same.
-		weaker func(k sinkKind) sinkKind
+		Weaker func(info SinkInfo) SinkInfo
 	}
 )
 
-// sourceOf lets a source be made from settings of its own type.
-func sourceOf[T any, S pipeline.Source](k sourceKind, build func(surroundings, T) (S, error)) sourceKind {
-	k.Settings = func() any { return new(T) }
-	k.build = func(s surroundings, settings any) (pipeline.Source, error) { return build(s, *settings.(*T)) }
-	return k
+// A Source, Transform or Sink that files may name. The zero ones are none:
+// NewSource, NewTransform and NewSink make them.
+type (
+	Source struct {
+		SourceInfo
+		maker[pipeline.Source]
+	}
+	Transform struct {
+		TransformInfo
+		maker[pipeline.Transform]
+	}
+	Sink struct {
+		SinkInfo
+		maker[pipeline.Sink]
+	}
+)
+
+// Format reads the bytes of values when they come and writes them when they go.
+// All but Doc and Example is required; a format has no settings.
+type Format struct {
+	Name, Doc, Example string // as those of a source
+	// Fields: the values that were read have fields.
+	Fields bool
+	// NewReader makes what reads: it gives each live record of a batch whose value is
+	// Opaque a Value, or an error. NewWriter makes what writes: it makes the bytes of
+	// each live record's value, or an error, and seals the batch.
+	NewReader, NewWriter func() (pipeline.Transform, error)
 }
 
-// transformOf lets a transform be made from settings of its own type.
-func transformOf[T any, R pipeline.Transform](k transformKind, build func(surroundings, T) (R, error)) transformKind {
-	k.Settings = func() any { return new(T) }
-	k.build = func(s surroundings, settings any) (pipeline.Transform, error) { return build(s, *settings.(*T)) }
-	return k
+// NewSource gives a source that is made by build, once for each pipeline that names
+// it, with the settings of its file. S is a struct; the tags of its fields say what
+// they take (see package config), and it may have a method Validate. build checks
+// what Validate does not, and connects to nobody; an error of it refuses the file.
+func NewSource[S any, P pipeline.Source](info SourceInfo, build func(env Environment, settings S) (P, error)) Source {
+	m := maker[pipeline.Source]{settings: reflect.TypeFor[S]()}
+	if build != nil {
+		m.build = func(env Environment, settings any) (pipeline.Source, error) { return build(env, *settings.(*S)) }
+	}
+	return Source{info, m}
 }
 
-// sinkOf lets a sink be made from settings of its own type.
-func sinkOf[T any, S pipeline.Sink](k sinkKind, build func(s surroundings, settings T, deadLetter string) (S, error)) sinkKind {
-	k.Settings = func() any { return new(T) }
-	k.build = func(s surroundings, settings any, deadLetter string) (pipeline.Sink, error) {
-		return build(s, *settings.(*T), deadLetter)
+// NewTransform gives a transform that is made by build, once for each step of a
+// pipeline that names it, as NewSource does.
+func NewTransform[S any, P pipeline.Transform](info TransformInfo, build func(env Environment, settings S) (P, error)) Transform {
+	m := maker[pipeline.Transform]{settings: reflect.TypeFor[S]()}
+	if build != nil {
+		m.build = func(env Environment, settings any) (pipeline.Transform, error) { return build(env, *settings.(*S)) }
 	}
-	return k
+	return Transform{info, m}
 }
 
-// catalog lists the components for package config.
-func catalog() *config.Catalog {
-	c := &config.Catalog{CheckExpression: checkExpression, Formats: formats()}
-	for _, k := range sources() {
-		c.Sources = append(c.Sources, k.Component)
+// NewSink gives a sink that is made by build, once for each pipeline that names it,
+// as NewSource does.
+func NewSink[S any, P pipeline.Sink](info SinkInfo, build func(env Environment, settings S) (P, error)) Sink {
+	m := maker[pipeline.Sink]{settings: reflect.TypeFor[S]()}
+	if build != nil {
+		m.build = func(env Environment, settings any) (pipeline.Sink, error) { return build(env, *settings.(*S)) }
 	}
-	for _, k := range transformKinds() {
-		c.Transforms = append(c.Transforms, k.Component)
+	return Sink{info, m}
+}
+
+// maker makes a component from the settings of a file.
+type maker[C any] struct {
+	settings reflect.Type
+	build    func(env Environment, settings any) (C, error)
+}
+
+// fault tells what a maker lacks; empty: nothing.
+func (m maker[C]) fault() (what, do string) {
+	switch {
+	case m.settings == nil:
+		return "it was not made by its constructor", "use NewSource, NewTransform or NewSink"
+	case m.settings.Kind() != reflect.Struct:
+		return "its settings are a " + m.settings.String(), "take a struct; one without fields has no settings"
+	case m.build == nil:
+		return "there is no function that builds it", "give its constructor one"
 	}
-	for _, k := range sinks() {
-		c.Sinks = append(c.Sinks, k.Component)
+	return "", ""
+}
+
+// fresh makes a pointer to new settings.
+func (m maker[C]) fresh() any { return reflect.New(m.settings).Interface() }
+
+// component is the source as package config knows it.
+func (s Source) component() config.Component {
+	c := config.Component{Name: s.Name, Doc: s.Doc, Example: s.Example, Best: s.Best, Fields: s.Fields, Settings: s.fresh}
+	if s.With != nil {
+		c.BestWith = func(settings any) pipeline.Delivery { return s.With(settings, s.SourceInfo).Best }
 	}
 	return c
+}
+
+func (t Transform) component() config.Component {
+	return config.Component{Name: t.Name, Doc: t.Doc, Example: t.Example, Fields: t.Fields, Settings: t.fresh}
+}
+
+func (f Format) component() config.Component {
+	return config.Component{Name: f.Name, Doc: f.Doc, Example: f.Example, Fields: func(any) bool { return f.Fields }}
+}
+
+func (s Sink) component() config.Component {
+	return config.Component{Name: s.Name, Doc: s.Doc, Example: s.Example, Best: s.Best, Settings: s.fresh}
 }

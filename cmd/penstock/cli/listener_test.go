@@ -33,7 +33,7 @@ func (m slowMemory) Evicted() uint64 { return 0 }
 
 // TestTheLastScrapeIsAnswered: the end of a run does not cut a scrape off.
 func TestTheLastScrapeIsAnswered(t *testing.T) {
-	b, err := build(parsed(t, generated), surroundings{log: quiet(), clock: time.Now}, runSettings{})
+	b, err := BuiltIn().build(parsed(t, generated), Environment{Log: quiet(), Clock: time.Now}, runSettings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/penstock-io/penstock/pipeline/config"
 )
 
-func newSchema() *cobra.Command {
+func newSchema(c Components) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Write the JSON Schema of a pipeline file, for editors",
@@ -17,7 +17,7 @@ Save it beside your files and begin each of them with
 		Example: "  penstock schema > penstock.schema.json",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			schema, err := config.Schema(catalog())
+			schema, err := config.Schema(c.catalog())
 			if err != nil {
 				return err
 			}
@@ -27,21 +27,21 @@ Save it beside your files and begin each of them with
 	}
 }
 
-func newComponents() *cobra.Command {
+func newComponents(c Components) *cobra.Command {
 	return &cobra.Command{
 		Use:     "components [NAME]",
 		Short:   "Reference of sources, transforms, formats and sinks",
 		Example: "  penstock components\n  penstock components redis_list",
 		Args:    takes(0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return componentNames(), cobra.ShellCompDirectiveNoFileComp
+			return c.names(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
 			if len(args) > 0 {
 				name = args[0]
 			}
-			if err := config.Reference(cmd.OutOrStdout(), catalog(), name); err != nil {
+			if err := config.Reference(cmd.OutOrStdout(), c.catalog(), name); err != nil {
 				return invalid{err}
 			}
 			return nil
@@ -49,11 +49,11 @@ func newComponents() *cobra.Command {
 	}
 }
 
-// componentNames gives the names of all components.
-func componentNames() []string {
-	c := catalog()
+// names gives the names of all components.
+func (c Components) names() []string {
+	catalog := c.catalog()
 	var names []string
-	for _, list := range [][]config.Component{c.Sources, c.Transforms, c.Formats, c.Sinks} {
+	for _, list := range [][]config.Component{catalog.Sources, catalog.Transforms, catalog.Formats, catalog.Sinks} {
 		for _, component := range list {
 			names = append(names, component.Name)
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // newRoot makes the command line.
-func newRoot() *cobra.Command {
+func newRoot(c Components) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "penstock",
 		Short: "Moves records from Redis to Kafka, exactly once, in order",
@@ -32,7 +32,7 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(), newValidate(), newExplain(), newSchema(), newComponents(), newDemo())
+	root.AddCommand(newRun(c), newValidate(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c))
 	return root
 }
 
@@ -76,7 +76,7 @@ func isTerminal(w any) bool {
 }
 
 // parse reads pipeline files with the environment of the process.
-func parse(names []string) ([]*config.Pipeline, error) {
+func (c Components) parse(names []string) ([]*config.Pipeline, error) {
 	files := make([]config.File, len(names))
 	for i, name := range names {
 		data, err := os.ReadFile(name)
@@ -85,12 +85,12 @@ func parse(names []string) ([]*config.Pipeline, error) {
 		}
 		files[i] = config.File{Name: name, Data: data}
 	}
-	return parseFiles(os.LookupEnv, files...)
+	return c.parseFiles(os.LookupEnv, files...)
 }
 
 // parseFiles reads pipeline files, and finds every mistake.
-func parseFiles(env func(string) (string, bool), files ...config.File) ([]*config.Pipeline, error) {
-	pipelines, err := config.Parse(catalog(), config.Lookup{Env: env, ReadFile: os.ReadFile}, files...)
+func (c Components) parseFiles(env func(string) (string, bool), files ...config.File) ([]*config.Pipeline, error) {
+	pipelines, err := config.Parse(c.catalog(), config.Lookup{Env: env, ReadFile: os.ReadFile}, files...)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 // ends without having settled.
 const grace = 5 * time.Second
 
-func newRun() *cobra.Command {
+func newRun(c Components) *cobra.Command {
 	var settings runSettings
 	var metrics listener
 	cmd := &cobra.Command{
@@ -38,7 +38,7 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 			if err := errors.Join(settings.check(), metrics.check()); err != nil {
 				return invalid{err}
 			}
-			return runFiles(cmd, args, settings, metrics)
+			return c.runFiles(cmd, args, settings, metrics)
 		},
 	}
 	flags := cmd.Flags()
@@ -50,15 +50,15 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 }
 
 // runFiles runs every pipeline of the files, and returns when all have ended.
-func runFiles(cmd *cobra.Command, files []string, settings runSettings, metrics listener) error {
-	pipelines, err := parse(files)
+func (c Components) runFiles(cmd *cobra.Command, files []string, settings runSettings, metrics listener) error {
+	pipelines, err := c.parse(files)
 	if err != nil {
 		return err
 	}
 	terminal := isTerminal(cmd.ErrOrStderr())
 	line := &statusLine{to: cmd.ErrOrStderr()}
 	log := newLogger(line, terminal)
-	running, err := buildAll(pipelines, surroundings{log: log, stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), clock: time.Now}, settings)
+	running, err := c.buildAll(pipelines, Environment{Log: log, Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}, settings)
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,11 @@ func runFiles(cmd *cobra.Command, files []string, settings runSettings, metrics 
 }
 
 // buildAll makes all pipelines, or none.
-func buildAll(pipelines []*config.Pipeline, s surroundings, settings runSettings) ([]*built, error) {
+func (c Components) buildAll(pipelines []*config.Pipeline, env Environment, settings runSettings) ([]*built, error) {
 	var all []*built
 	var errs []error
 	for _, p := range pipelines {
-		b, err := build(p, s, settings)
+		b, err := c.build(p, env, settings)
 		if err != nil {
 			errs = append(errs, err)
 			continue

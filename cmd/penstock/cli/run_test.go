@@ -77,7 +77,7 @@ func TestRunEndsWithASummary(t *testing.T) {
 func TestRunMovesLines(t *testing.T) {
 	name := file(t, "name: lines\nsource:\n  stdin: {}\n  format: json\ntransforms:\n  - filter: value.n > 1\n  - set: {value.seen: true}\nsink:\n  stdout: {}\ndelivery: at_most_once\n")
 	var out, errOut output
-	code := run(t.Context(), []string{"run", name}, strings.NewReader("{\"n\":1}\n{\"n\":2.50}\n{\"n\":3}\n"), &out, &errOut)
+	code := BuiltIn().run(t.Context(), []string{"run", name}, strings.NewReader("{\"n\":1}\n{\"n\":2.50}\n{\"n\":3}\n"), &out, &errOut)
 	if want := "{\"n\":2.50,\"seen\":true}\n{\"n\":3,\"seen\":true}\n"; code != 0 || out.String() != want {
 		t.Errorf("code %d, out %q, want %q; %s", code, out.String(), want, errOut.String())
 	}
@@ -124,7 +124,7 @@ func start(t *testing.T, errOut *output, args ...string) (stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, args, strings.NewReader(""), io.Discard, errOut) }()
+	go func() { code <- BuiltIn().run(ctx, args, strings.NewReader(""), io.Discard, errOut) }()
 	return func() int {
 		cancel()
 		return <-code
@@ -271,7 +271,7 @@ func TestHardStop(t *testing.T) {
 }
 
 func TestProgressLine(t *testing.T) {
-	b, err := build(parsed(t, generated), surroundings{log: quiet(), clock: time.Now}, runSettings{shutdown: time.Second})
+	b, err := BuiltIn().build(parsed(t, generated), Environment{Log: quiet(), Clock: time.Now}, runSettings{shutdown: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,18 +13,18 @@ import (
 	"github.com/penstock-io/penstock/transforms/format"
 )
 
-// stagesOf makes the stages between source and sink: the reading format, the
+// stages makes the stages between source and sink: the reading format, the
 // steps, the key, the writing format. A pipeline whose records go through as they
 // come has none.
-func stagesOf(p *config.Pipeline, s surroundings) (*stageList, error) {
+func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, error) {
 	l := &stageList{onError: policy(p.OnError)}
 	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
-		reader, err := format.NewReader(in.Component)
+		reader, err := c.format(in.Component).NewReader()
 		l.add("source.format", in.At, reader, err)
 	}
 	for i, step := range p.Transforms {
 		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
-		transform, err := transformKindOf(step).build(s, step.Settings)
+		transform, err := c.transform(step).build(env, step.Settings)
 		if m, ok := transform.(memory); ok && err == nil {
 			l.memories = append(l.memories, namedMemory{name, m})
 		}
@@ -36,16 +36,16 @@ func stagesOf(p *config.Pipeline, s surroundings) (*stageList, error) {
 			l.stages[len(l.stages)-1].OnError = policy(*step.OnError)
 		}
 	}
-	if key := keyOf(p); key != "" {
+	if key := c.key(p); key != "" {
 		transform, err := transforms.NewKey(key)
 		l.add("sink.key", p.Sink.At, transform, err)
 	}
-	out := format.AsItCame
-	if p.Sink.Format != nil {
-		out = p.Sink.Format.Component
-	}
-	if len(l.stages) > 0 || out != format.AsItCame {
-		writer, err := format.NewWriter(out)
+	switch out := p.Sink.Format; {
+	case out != nil:
+		writer, err := c.format(out.Component).NewWriter()
+		l.add("sink.format", p.Sink.At, writer, err)
+	case len(l.stages) > 0:
+		writer, err := format.NewWriter(format.AsItCame)
 		l.add("sink.format", p.Sink.At, writer, err)
 	}
 	return l, errors.Join(l.errs...)
@@ -77,14 +77,6 @@ func (l *stageList) add(name string, at config.Place, transform pipeline.Transfo
 		return
 	}
 	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: l.onError})
-}
-
-// keyOf gives the expression that makes the records' keys, empty where none does.
-func keyOf(p *config.Pipeline) pipeline.Expression {
-	if key := sinkKindOf(p).key; key != nil {
-		return key(p.Sink.Settings)
-	}
-	return ""
 }
 
 func policy(o config.OnError) engine.Policy {

@@ -17,7 +17,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 // parsed gives the pipeline of a text.
 func parsed(t *testing.T, text string) *config.Pipeline {
 	t.Helper()
-	pipelines, err := parseFiles(nil, config.File{Name: "test.yaml", Data: []byte(text)})
+	pipelines, err := BuiltIn().parseFiles(nil, config.File{Name: "test.yaml", Data: []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestStages(t *testing.T) {
 			"source.format dead_letter, transforms[0].filter drop, transforms[1].filter halt, transforms[2].filter dead_letter, sink.format dead_letter"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			stages, err := stagesOf(parsed(t, tc.text), surroundings{clock: time.Now})
+			stages, err := BuiltIn().stages(parsed(t, tc.text), Environment{Clock: time.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestSetsKey(t *testing.T) {
 		if got := setsKey(p); got != want {
 			t.Errorf("%q: got %v", text, got)
 		}
-		e, err := explain(p)
+		e, err := BuiltIn().explain(p)
 		if err != nil {
 			t.Fatal(err)
 		}

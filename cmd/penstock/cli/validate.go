@@ -13,7 +13,7 @@ import (
 	"github.com/penstock-io/penstock/pipeline/config"
 )
 
-func newValidate() *cobra.Command {
+func newValidate(c Components) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "validate FILE…",
@@ -24,7 +24,7 @@ A line a mistake: file:line:column: what is wrong; what to write. Exit code 2 wh
 there is one.`,
 		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pipelines, err := parse(args)
+			pipelines, err := c.parse(args)
 			if asJSON {
 				return validateJSON(cmd.OutOrStdout(), pipelines, err)
 			}

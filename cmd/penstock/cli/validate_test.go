@@ -53,7 +53,7 @@ on_error: {then: dead_letter, dead_letter: {kafka: {topic: `+topic+`}}}
 // have.
 func TestBrokersOfTheEnvironment(t *testing.T) {
 	t.Setenv("KAFKA_BROKERS", "a:9092,b:9093")
-	pipelines, err := parse([]string{"../../../configs/user-behavior.yaml"})
+	pipelines, err := BuiltIn().parse([]string{"../../../configs/user-behavior.yaml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,11 +124,11 @@ func TestExplainJSON(t *testing.T) {
 func TestExplainedFileIsAFile(t *testing.T) {
 	t.Setenv("REDIS_URL", "")
 	for _, name := range []string{"user-behavior", "user-behavior-stream", "user-behavior-sharded", "user-behavior-nightly"} {
-		pipelines, err := parse([]string{"../../../configs/" + name + ".yaml"})
+		pipelines, err := BuiltIn().parse([]string{"../../../configs/" + name + ".yaml"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := explain(pipelines[0])
+		e, err := BuiltIn().explain(pipelines[0])
 		if err != nil {
 			t.Fatal(err)
 		}

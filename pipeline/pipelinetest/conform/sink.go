@@ -1,4 +1,4 @@
-package pipelinetest
+package conform
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// SinkCase is what ConformSink needs to know of a sink.
+// SinkCase is what Sink needs to know of a sink.
 type SinkCase struct {
 	// Fresh makes a sink with nothing in it, for each subtest, and a function that
 	// gives the values that were delivered there, in order, as somebody sees them
@@ -23,10 +23,32 @@ type SinkCase struct {
 	Early bool
 }
 
-// ConformSink checks a sink and its lanes against the rules of package pipeline.
-// The suite closes what it makes.
-func ConformSink(t *testing.T, c SinkCase) {
-	tests := map[string]func(s *sinkSuite){
+// Sink checks a sink and its lanes against the rules of package pipeline. The suite
+// closes what it makes, before what Fresh leaves to t.Cleanup.
+func Sink(t *testing.T, c SinkCase) {
+	t.Helper()
+	tests := sinkTests()
+	if c.Early {
+		delete(tests, "Close gives up what is not committed")
+		delete(tests, "a new lane ends the earlier one")
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t)
+			sink, delivered := c.Fresh(t)
+			t.Cleanup(func() {
+				if err := sink.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(&sinkSuite{T: t, c: c, sink: sink, delivered: delivered})
+		})
+	}
+}
+
+// sinkTests are the subtests, by name.
+func sinkTests() map[string]func(s *sinkSuite) {
+	return map[string]func(s *sinkSuite){
 		"delivers at Commit, in order":          (*sinkSuite).deliversAtCommit,
 		"delivers by fate":                      (*sinkSuite).deliversByFate,
 		"commits nothing":                       (*sinkSuite).commitsNothing,
@@ -38,21 +60,7 @@ func ConformSink(t *testing.T, c SinkCase) {
 		"Close beside Commit: both return":      (*sinkSuite).closeBesideCommit,
 		"closes twice":                          (*sinkSuite).closesTwice,
 		"batches are used again after a Commit": (*sinkSuite).reusesBatches,
-	}
-	if c.Early {
-		delete(tests, "Close gives up what is not committed")
-		delete(tests, "a new lane ends the earlier one")
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			sink, delivered := c.Fresh(t)
-			t.Cleanup(func() {
-				if err := sink.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(&sinkSuite{T: t, c: c, sink: sink, delivered: delivered})
-		})
+		"leaves no goroutine":                   (*sinkSuite).leavesNoGoroutine,
 	}
 }
 
@@ -98,7 +106,7 @@ func values(shard string, values ...string) *pipeline.Batch {
 func (s *sinkSuite) write(l pipeline.Lane, batches ...*pipeline.Batch) {
 	s.Helper()
 	for _, b := range batches {
-		if err := l.Write(s.Context(), b); err != nil {
+		if err := within(s.T, "Write", func() error { return l.Write(s.Context(), b) }); err != nil {
 			s.Fatalf("Write: %v", err)
 		}
 	}
@@ -106,7 +114,7 @@ func (s *sinkSuite) write(l pipeline.Lane, batches ...*pipeline.Batch) {
 
 func (s *sinkSuite) commit(l pipeline.Lane, positions map[string]pipeline.Position) {
 	s.Helper()
-	if err := l.Commit(s.Context(), positions); err != nil {
+	if err := within(s.T, "Commit", func() error { return l.Commit(s.Context(), positions) }); err != nil {
 		s.Fatalf("Commit: %v", err)
 	}
 }
@@ -294,4 +302,16 @@ func (s *sinkSuite) reusesBatches() {
 		b.Shard = "a"
 	}
 	s.holds("of a batch that comes again", want...)
+}
+
+// leavesNoGoroutine uses all there is to use; leavesNothing looks afterwards.
+func (s *sinkSuite) leavesNoGoroutine() {
+	l, _ := s.open("p")
+	s.write(l, values("a", "1"))
+	s.commit(l, map[string]pipeline.Position{"a": position(1)})
+	s.write(l, values("a", "given up"))
+	other, _ := s.open("other")
+	if err := other.Close(s.Context()); err != nil {
+		s.Errorf("Close: %v", err)
+	}
 }

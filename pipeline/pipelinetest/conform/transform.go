@@ -1,4 +1,4 @@
-package pipelinetest
+package conform
 
 import (
 	"context"
@@ -11,22 +11,48 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// ConformTransform checks a transform against the rules of package pipeline.
-// fresh makes one that has seen nothing. fill adds at least two records to a
-// batch, those that the transform meets in earnest, and the same at each call;
-// the suite gives them offsets.
-func ConformTransform(t *testing.T, fresh func(t *testing.T) pipeline.Transform, fill func(b *pipeline.Batch)) {
-	s := &transformSuite{fresh: fresh, fill: fill}
-	t.Run("leaves every record in the batch", s.leavesAll)
-	t.Run("leaves decided records alone", s.leavesDecided)
-	t.Run("takes an empty batch", s.takesEmpty)
-	t.Run("keeps no bytes of a batch", s.keepsNothing)
-	t.Run("takes shards at once", s.takesShardsAtOnce)
-	t.Run("returns when its context has ended", s.returns)
-	t.Run("takes again what was given up", s.takesAgain)
+// TransformCase is what Transform needs to know of a transform.
+type TransformCase struct {
+	// Fresh makes one that has seen nothing.
+	Fresh func(t *testing.T) pipeline.Transform
+	// Fill adds at least two records to a batch, those that the transform meets in
+	// earnest, and the same at each call; the suite gives them offsets.
+	Fill func(b *pipeline.Batch)
 }
 
+// Transform checks a transform against the rules of package pipeline. What comes
+// after a batch that was given up is checked of those that are Ordered.
+func Transform(t *testing.T, c TransformCase) {
+	t.Helper()
+	b := &pipeline.Batch{}
+	if c.Fill(b); len(b.Records) < 2 {
+		t.Fatalf("the case fills in %d records; let it be two at least", len(b.Records))
+	}
+	for name, test := range transformTests() {
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t)
+			test(&transformSuite{T: t, fresh: c.Fresh, fill: c.Fill})
+		})
+	}
+}
+
+// transformTests are the subtests, by name.
+func transformTests() map[string]func(s *transformSuite) {
+	return map[string]func(s *transformSuite){
+		"leaves every record in the batch":   (*transformSuite).leavesAll,
+		"leaves decided records alone":       (*transformSuite).leavesDecided,
+		"takes an empty batch":               (*transformSuite).takesEmpty,
+		"keeps no bytes of a batch":          (*transformSuite).keepsNothing,
+		"takes shards at once":               (*transformSuite).takesShardsAtOnce,
+		"returns when its context has ended": (*transformSuite).returns,
+		"takes again what was given up":      (*transformSuite).takesAgain,
+		"leaves no goroutine":                (*transformSuite).leavesNoGoroutine,
+	}
+}
+
+// transformSuite is one subtest.
 type transformSuite struct {
+	*testing.T
 	fresh func(t *testing.T) pipeline.Transform
 	fill  func(b *pipeline.Batch)
 }
@@ -45,7 +71,7 @@ func (s *transformSuite) batch(shard string) *pipeline.Batch {
 
 func apply(t *testing.T, tr pipeline.Transform, b *pipeline.Batch) {
 	t.Helper()
-	if err := tr.Apply(t.Context(), b); err != nil {
+	if err := within(t, "Apply", func() error { return tr.Apply(t.Context(), b) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -71,23 +97,23 @@ func showAll(b *pipeline.Batch) []string {
 	return out
 }
 
-func (s *transformSuite) leavesAll(t *testing.T) {
+func (s *transformSuite) leavesAll() {
 	before, b := s.batch("a"), s.batch("a")
-	apply(t, s.fresh(t), b)
+	apply(s.T, s.fresh(s.T), b)
 	if len(b.Records) != len(before.Records) || b.Shard != before.Shard || b.After != before.After || b.Read != before.Read {
-		t.Fatalf("of %d records %d are left; shard %s, after %+v, read %d", len(before.Records), len(b.Records), b.Shard, b.After, b.Read)
+		s.Fatalf("of %d records %d are left; shard %s, after %+v, read %d", len(before.Records), len(b.Records), b.Shard, b.After, b.Read)
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Offset != before.Records[i].Offset {
-			t.Errorf("record %d has the offset %v", i, r.Offset)
+			s.Errorf("record %d has the offset %v", i, r.Offset)
 		}
 		switch r.Fate {
 		case pipeline.Deliver, pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped:
 		case pipeline.Failed:
-			checkFailure(t, r, string(before.Records[i].Value.Raw()))
+			checkFailure(s.T, r, string(before.Records[i].Value.Raw()))
 		default:
-			t.Errorf("record %d has fate %d, which is the engine's to give", i, r.Fate)
+			s.Errorf("record %d has fate %d, which is the engine's to give", i, r.Fate)
 		}
 	}
 }
@@ -102,33 +128,33 @@ func checkFailure(t *testing.T, r *pipeline.Record, value string) {
 	}
 }
 
-func (s *transformSuite) leavesDecided(t *testing.T) {
+func (s *transformSuite) leavesDecided() {
 	for _, fate := range []pipeline.Fate{pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped, pipeline.DeadLettered} {
 		before, b := s.batch("a"), s.batch("a")
 		for i := range b.Records {
 			before.Records[i].Fate, b.Records[i].Fate = fate, fate
 		}
-		apply(t, s.fresh(t), b)
+		apply(s.T, s.fresh(s.T), b)
 		if got, want := showAll(b), showAll(before); !slices.Equal(got, want) {
-			t.Errorf("fate %d:\n got %q\nwant %q", fate, got, want)
+			s.Errorf("fate %d:\n got %q\nwant %q", fate, got, want)
 		}
 	}
 }
 
-func (s *transformSuite) takesEmpty(t *testing.T) {
+func (s *transformSuite) takesEmpty() {
 	b := &pipeline.Batch{Shard: "a"}
-	if apply(t, s.fresh(t), b); len(b.Records) > 0 {
-		t.Errorf("made %d records of none", len(b.Records))
+	if apply(s.T, s.fresh(s.T), b); len(b.Records) > 0 {
+		s.Errorf("made %d records of none", len(b.Records))
 	}
 }
 
 // keepsNothing overwrites a batch after Apply, as the engine does when it uses
 // it again.
-func (s *transformSuite) keepsNothing(t *testing.T) {
-	used, unused := s.fresh(t), s.fresh(t)
+func (s *transformSuite) keepsNothing() {
+	used, unused := s.fresh(s.T), s.fresh(s.T)
 	first, calm := s.batch("a"), s.batch("a")
-	apply(t, used, first)
-	apply(t, unused, calm)
+	apply(s.T, used, first)
+	apply(s.T, unused, calm)
 	for i := range first.Records {
 		r := &first.Records[i]
 		overwrite(r.Key, r.Value.Raw())
@@ -139,10 +165,10 @@ func (s *transformSuite) keepsNothing(t *testing.T) {
 	first.Reset()
 	overwrite(first.Arena.Alloc(64 << 10)[:64<<10])
 	second, want := s.batch("b"), s.batch("b")
-	apply(t, used, second)
-	apply(t, unused, want)
+	apply(s.T, used, second)
+	apply(s.T, unused, want)
 	if got, want := showAll(second), showAll(want); !slices.Equal(got, want) {
-		t.Errorf("after a batch that was overwritten:\n got %q\nwant %q", got, want)
+		s.Errorf("after a batch that was overwritten:\n got %q\nwant %q", got, want)
 	}
 }
 
@@ -156,51 +182,61 @@ func overwrite(all ...[]byte) {
 
 // takesShardsAtOnce is for the race detector first of all: a transform that
 // remembers may give the shards different fates, and all records but for those.
-func (s *transformSuite) takesShardsAtOnce(t *testing.T) {
-	tr := s.fresh(t)
+func (s *transformSuite) takesShardsAtOnce() {
+	tr := s.fresh(s.T)
 	_, ordered := tr.(pipeline.Ordered)
 	calm := s.batch("shard 0")
-	apply(t, s.fresh(t), calm)
+	apply(s.T, s.fresh(s.T), calm)
 	want := showAll(calm)
 	var all sync.WaitGroup
 	for n := range 8 {
 		b := s.batch(fmt.Sprintf("shard %d", n))
 		all.Go(func() {
-			if err := tr.Apply(t.Context(), b); err != nil {
-				t.Error(err)
+			if err := tr.Apply(s.Context(), b); err != nil {
+				s.Error(err)
 			}
 			if got := showAll(b); !ordered && !slices.Equal(got, want) || len(got) != len(want) {
-				t.Errorf("%s:\n got %q\nwant %q", b.Shard, got, want)
+				s.Errorf("%s:\n got %q\nwant %q", b.Shard, got, want)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (s *transformSuite) returns(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	returns(t, "Apply", func(started func()) {
-		cancel()
-		started()
-		s.fresh(t).Apply(ctx, s.batch("a")) //nolint:errcheck // it may have been done before it looked
-	}, func() {})
+// returns: the context ends before Apply, and while it is under way.
+func (s *transformSuite) returns() {
+	for _, before := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(s.Context())
+		if before {
+			cancel()
+		}
+		returns(s.T, "Apply", func(started func()) {
+			started()
+			s.fresh(s.T).Apply(ctx, s.batch("a")) //nolint:errcheck // it may have been done before it looked
+		}, cancel)
+	}
 }
 
 // takesAgain: a batch that was given up comes again and meets the same, and one
 // that was settled is told to the transform.
-func (s *transformSuite) takesAgain(t *testing.T) {
-	tr, ordered := s.fresh(t).(pipeline.Ordered)
+func (s *transformSuite) takesAgain() {
+	tr, ordered := s.fresh(s.T).(pipeline.Ordered)
 	if !ordered {
 		return
 	}
 	tr.GivenUp("a") // before anything
 	first, again := s.batch("a"), s.batch("a")
-	apply(t, tr, first)
+	apply(s.T, tr, first)
 	tr.GivenUp("a")
-	apply(t, tr, again)
+	apply(s.T, tr, again)
 	if got, want := showAll(again), showAll(first); !slices.Equal(got, want) {
-		t.Errorf("what was given up:\n got %q\nwant %q", got, want)
+		s.Errorf("what was given up:\n got %q\nwant %q", got, want)
 	}
 	tr.Settled(again)
 	tr.GivenUp("a")
+}
+
+// leavesNoGoroutine: a transform has no Close, so nothing of it may run on by itself.
+func (s *transformSuite) leavesNoGoroutine() {
+	apply(s.T, s.fresh(s.T), s.batch("a"))
 }

@@ -1,4 +1,4 @@
-package pipelinetest
+package conform
 
 import (
 	"context"
@@ -10,10 +10,7 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// patience is how long a call of a suite may take that must not block.
-const callPatience = 30 * time.Second
-
-// SourceCase is what ConformSource needs to know of a source.
+// SourceCase is what Source needs to know of a source.
 type SourceCase struct {
 	// Values are those of the records of its one shard, at least ten, in this order.
 	Values []string
@@ -24,10 +21,35 @@ type SourceCase struct {
 	Shared bool
 }
 
-// ConformSource checks a source against the rules of package pipeline, with one
-// shard. The suite closes what it makes.
-func ConformSource(t *testing.T, c SourceCase) {
-	tests := map[string]func(s *sourceSuite){
+// Source checks a source against the rules of package pipeline, with one shard. The
+// suite closes what it makes, before what Fresh leaves to t.Cleanup.
+func Source(t *testing.T, c SourceCase) {
+	t.Helper()
+	if len(c.Values) < leastValues {
+		t.Fatalf("the case has %d values; give it at least %d", len(c.Values), leastValues)
+	}
+	tests := sourceTests()
+	if c.Shared {
+		delete(tests, "continues after any position")
+		delete(tests, "knows its tail")
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t)
+			source := c.Fresh(t)
+			t.Cleanup(func() {
+				if err := source.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared})
+		})
+	}
+}
+
+// sourceTests are the subtests, by name.
+func sourceTests() map[string]func(s *sourceSuite) {
+	return map[string]func(s *sourceSuite){
 		"reads all in order":                   (*sourceSuite).readsAll,
 		"continues after any position":         (*sourceSuite).continues,
 		"rewinds to any position":              (*sourceSuite).rewinds,
@@ -39,23 +61,12 @@ func ConformSource(t *testing.T, c SourceCase) {
 		"Close ends what waits":                (*sourceSuite).closeWhileWaiting,
 		"a context ends what waits":            (*sourceSuite).contextWhileWaiting,
 		"closes twice, and opens nothing then": (*sourceSuite).closesTwice,
-	}
-	if c.Shared {
-		delete(tests, "continues after any position")
-		delete(tests, "knows its tail")
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			source := c.Fresh(t)
-			t.Cleanup(func() {
-				if err := source.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared})
-		})
+		"leaves no goroutine":                  (*sourceSuite).leavesNoGoroutine,
 	}
 }
+
+// leastValues are as many as the subtests read one by one.
+const leastValues = 10
 
 // sourceSuite is one subtest.
 type sourceSuite struct {
@@ -108,7 +119,7 @@ func (s *sourceSuite) reads(r pipeline.Reader, limit pipeline.Limit, n int) (val
 	defer cancel()
 	last := r.Start().Offset
 	for len(values) < n {
-		if err := r.Wait(ctx); err != nil {
+		if err := within(s.T, "Wait", func() error { return r.Wait(ctx) }); err != nil {
 			s.Fatalf("Wait, after %d of %d records: %v", len(values), n, err)
 		}
 		b := &pipeline.Batch{}
@@ -129,6 +140,17 @@ func (s *sourceSuite) reads(r pipeline.Reader, limit pipeline.Limit, n int) (val
 		after = append(after, b.After)
 	}
 	return values, after
+}
+
+// singly reads n records, each in a batch of its own, and gives the position
+// before them and that after each.
+func (s *sourceSuite) singly(r pipeline.Reader, n int) []pipeline.Position {
+	s.Helper()
+	_, after := s.reads(r, alone, n)
+	if len(after) != n {
+		s.Fatalf("%d records came in %d batches, and the limit is one", n, len(after))
+	}
+	return append([]pipeline.Position{r.Start()}, after...)
 }
 
 func (s *sourceSuite) checkBatch(b *pipeline.Batch, limit pipeline.Limit) {
@@ -179,8 +201,7 @@ func (s *sourceSuite) readsAll() {
 
 func (s *sourceSuite) continues() {
 	r := s.open(pipeline.OpenRequest{First: true})
-	_, after := s.reads(r, alone, len(s.values))
-	positions := append([]pipeline.Position{r.Start()}, after...)
+	positions := s.singly(r, len(s.values))
 	s.close(r)
 	for n, p := range positions {
 		again := s.open(pipeline.OpenRequest{From: &p})
@@ -194,8 +215,7 @@ func (s *sourceSuite) continues() {
 
 func (s *sourceSuite) rewinds() {
 	r := s.open(pipeline.OpenRequest{First: true})
-	_, after := s.reads(r, alone, len(s.values))
-	positions := append([]pipeline.Position{r.Start()}, after...)
+	positions := s.singly(r, len(s.values))
 	for _, n := range []int{len(s.values), len(s.values) / 2, 0, len(s.values) - 1, 1} {
 		if err := r.Rewind(positions[n]); err != nil {
 			s.Fatal(err)
@@ -214,13 +234,13 @@ func (s *sourceSuite) removesNothing() {
 
 func (s *sourceSuite) settles() {
 	r := s.open(pipeline.OpenRequest{First: true})
-	_, after := s.reads(r, alone, 8)
+	after := s.singly(r, 8)
 	for _, n := range []int{1, 4, 4, 5} { // positions may be skipped, and come twice
-		if err := r.Settle(s.Context(), after[n-1]); err != nil {
+		if err := r.Settle(s.Context(), after[n]); err != nil {
 			s.Fatal(err)
 		}
 	}
-	if err := r.Rewind(after[4]); err != nil {
+	if err := r.Rewind(after[5]); err != nil {
 		s.Fatal(err)
 	}
 	s.rest(r, 5, "rewound to what is settled")
@@ -229,7 +249,7 @@ func (s *sourceSuite) settles() {
 		return
 	}
 	for _, n := range []int{5, 8} { // the sink may be ahead of the clean-up
-		again := s.open(pipeline.OpenRequest{From: &after[n-1]})
+		again := s.open(pipeline.OpenRequest{From: &after[n]})
 		s.rest(again, n, "opened after a clean-up to number 5")
 		s.close(again)
 	}
@@ -237,8 +257,8 @@ func (s *sourceSuite) settles() {
 
 func (s *sourceSuite) keepsPosition() {
 	r := s.open(pipeline.OpenRequest{First: true, KeepsPosition: true})
-	_, after := s.reads(r, alone, 8)
-	if err := r.Settle(s.Context(), after[4]); err != nil {
+	after := s.singly(r, 8)
+	if err := r.Settle(s.Context(), after[5]); err != nil {
 		s.Fatal(err)
 	}
 	s.close(r)
@@ -253,7 +273,7 @@ func (s *sourceSuite) tail() {
 	// An input that ends is known to, once it was looked for more.
 	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := r.Wait(ctx); err == nil {
+	if err := within(s.T, "Wait", func() error { return r.Wait(ctx) }); err == nil {
 		s.Error("Wait says that there is more")
 	}
 	tail, err := r.Tail(s.Context())
@@ -270,7 +290,7 @@ func (s *sourceSuite) tail() {
 
 func (s *sourceSuite) closed() {
 	r := s.open(pipeline.OpenRequest{First: true})
-	_, after := s.reads(r, alone, 1)
+	after := s.singly(r, 1)
 	s.close(r)
 	s.close(r)
 	ctx := s.Context()
@@ -289,7 +309,7 @@ func (s *sourceSuite) closed() {
 func (s *sourceSuite) closeWhileWaiting() {
 	r := s.open(pipeline.OpenRequest{First: true})
 	s.reads(r, roomy, len(s.values))
-	s.returns("Wait", func(started func()) {
+	returns(s.T, "Wait", func(started func()) {
 		started()
 		if err := r.Wait(s.Context()); err == nil {
 			s.Error("Wait found something")
@@ -301,7 +321,7 @@ func (s *sourceSuite) contextWhileWaiting() {
 	r := s.open(pipeline.OpenRequest{First: true})
 	s.reads(r, roomy, len(s.values))
 	ctx, cancel := context.WithCancel(s.Context())
-	s.returns("Wait", func(started func()) {
+	returns(s.T, "Wait", func(started func()) {
 		started()
 		if err := r.Wait(ctx); err == nil {
 			s.Error("Wait found something")
@@ -309,25 +329,21 @@ func (s *sourceSuite) contextWhileWaiting() {
 	}, cancel)
 }
 
-// returns runs call, then end, and fails where call does not return.
-func (s *sourceSuite) returns(name string, call func(started func()), end func()) {
-	s.Helper()
-	returns(s.T, name, call, end)
-}
-
-func returns(t *testing.T, name string, call func(started func()), end func()) {
-	t.Helper()
-	started, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		call(func() { close(started) })
-	}()
-	<-started
-	end()
-	select {
-	case <-done:
-	case <-time.After(callPatience):
-		t.Errorf("%s did not return within %v", name, callPatience)
+// leavesNoGoroutine uses all there is to use; leavesNothing looks afterwards.
+func (s *sourceSuite) leavesNoGoroutine() {
+	r := s.open(pipeline.OpenRequest{First: true})
+	after := s.singly(r, 8)
+	if err := r.Settle(s.Context(), after[4]); err != nil {
+		s.Fatal(err)
+	}
+	if err := r.Rewind(after[5]); err != nil {
+		s.Fatal(err)
+	}
+	s.rest(r, 5, "rewound")
+	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := within(s.T, "Wait", func() error { return r.Wait(ctx) }); err == nil {
+		s.Error("Wait found something")
 	}
 }
 
