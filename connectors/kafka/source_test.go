@@ -18,6 +18,7 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
 )
 
 // sourceTest is a topic of one partition, and a source of it.
@@ -158,7 +159,7 @@ func values(n int) []string {
 }
 
 func TestSourceConforms(t *testing.T) {
-	pipelinetest.ConformSource(t, pipelinetest.SourceCase{Values: values(20), Fresh: func(t *testing.T) pipeline.Source {
+	conform.Source(t, conform.SourceCase{Values: values(20), Fresh: func(t *testing.T) pipeline.Source {
 		k := sourceOn(t)
 		k.write(values(20)...)
 		return k.source()

@@ -49,7 +49,7 @@ func (b *built) close() {
 
 // build makes a pipeline from its file. It connects to nobody.
 func (c Components) build(p *config.Pipeline, env Environment, run runSettings) (*built, error) {
-	env.DrainOnce, env.Delivery, env.Instance = run.untilDrained, p.Delivery, instance()
+	env.DrainOnce, env.Delivery, env.Pipeline, env.Instance = run.untilDrained, p.Delivery, p.Name, instance()
 	env.DeadLetters, env.Log = deadLetterTopic(p), env.Log.With("pipeline", p.Name)
 	stages, err := c.stages(p, env)
 	if err != nil {

@@ -62,6 +62,19 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 			return redis.NewStreamSource(t, env.Log)
 		}),
 		NewSource(SourceInfo{
+			Name: "kafka", Best: pipeline.ExactlyOnce,
+			Doc: `Topics of Kafka, read partition by partition and by position.
+
+A reader sees what is committed (read_committed). Keys, headers and times stay.
+Order is kept per partition. Positions are the pipeline's, not a consumer group's.`,
+			Example: "kafka:\n  brokers: [localhost:9092]\n  topics: [orders]\n",
+			Keeps:   "records are read after the committed position, whatever consumer groups say",
+			Order:   "each partition in the order of its records",
+			Asks:    []string{"Kafka, topic ids (since 2.8): a topic that was deleted and made again is a gap; where Kafka does not tell, only its offsets are looked at"},
+		}, func(env Environment, t kafka.SourceSettings) (*kafka.Source, error) {
+			return kafka.NewSource(t, env.Pipeline, env.Log)
+		}),
+		NewSource(SourceInfo{
 			Name: "stdin", Best: pipeline.AtMostOnce,
 			Doc:     "Lines of standard input. What is under way is lost with the process.",
 			Example: "stdin: {}\n",

@@ -21,8 +21,9 @@ type Environment struct {
 	DrainOnce bool
 	// Delivery is the guarantee that the pipeline asks for.
 	Delivery pipeline.Delivery
-	// Instance names this process and start, to people and to rivals.
-	Instance string
+	// Pipeline is the pipeline's name, and Instance that of this process and start, to
+	// people and to rivals.
+	Pipeline, Instance string
 	// DeadLetters is the topic of the pipeline's dead letters, empty where it has
 	// none. Only the sink kafka is asked for it.
 	DeadLetters string
