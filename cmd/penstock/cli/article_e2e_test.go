@@ -34,7 +34,7 @@ func TestConfigs(t *testing.T) {
 	config := func(t *testing.T, file, source string, keys ...string) *job {
 		j := newJob(t, source)
 		j.redis, j.kafka, j.keys = r.Addr(), k.Addr(), keys
-		j.path = filepath.Join("..", "..", "configs", file)
+		j.path = filepath.Join("..", "..", "..", "configs", file)
 		j.env = []string{"REDIS_URL=" + r.URL(), "KAFKA_BROKERS=" + k.Addr()}
 		return j
 	}
