@@ -54,14 +54,13 @@ func (s *sourceSuite) contextWhileWaiting() {
 // leavesNoGoroutine uses all there is to use; leavesNothing looks afterwards.
 func (s *sourceSuite) leavesNoGoroutine() {
 	r := s.open(pipeline.OpenRequest{First: true})
-	after := s.singly(r, 8)
-	if err := r.Settle(s.Context(), after[4]); err != nil {
+	if err := r.Rewind(s.singly(r, 1)[0]); err != nil {
 		s.Fatal(err)
 	}
-	if err := r.Rewind(after[5]); err != nil {
+	_, after := s.reads(r, roomy, len(s.values))
+	if err := r.Settle(s.Context(), after[len(after)-1]); err != nil {
 		s.Fatal(err)
 	}
-	s.rest(r, 5, "rewound")
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := within(s.T, "Wait", func() error { return r.Wait(ctx) }); err == nil {
