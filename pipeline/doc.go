@@ -18,7 +18,7 @@
 // # The rules of settlement
 //
 // These hold for every Source, Transform and Sink, built in or not. The
-// conformance suites of package pipelinetest check them.
+// suites of package pipelinetest/conform check them.
 //
 //  1. A Reader MUST return records in the order of its shard, each once, from
 //     the position it was opened at, and MUST NOT remove anything from the

@@ -83,17 +83,20 @@ type (
 	}
 )
 
-// A Source, Transform or Sink that files may name. The zero ones are none:
-// NewSource, NewTransform and NewSink make them.
 type (
+	// Source is a source that files may name. NewSource makes one; the zero Source is
+	// none.
 	Source struct {
 		SourceInfo
 		maker[pipeline.Source]
 	}
+	// Transform is a transform that files may name. NewTransform makes one; the zero
+	// Transform is none.
 	Transform struct {
 		TransformInfo
 		maker[pipeline.Transform]
 	}
+	// Sink is a sink that files may name. NewSink makes one; the zero Sink is none.
 	Sink struct {
 		SinkInfo
 		maker[pipeline.Sink]
