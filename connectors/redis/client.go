@@ -137,7 +137,7 @@ func classify(server, doing string, err error) error {
 	word, _, _ := strings.Cut(answer.Error(), " ")
 	switch word {
 	case "WRONGTYPE": // somebody has put something else at the key
-		out.Class, out.Do = pipeline.Permanent, "check the key, and who writes there"
+		out.Class, out.Do = pipeline.Permanent, "check keys and topics, and who writes there"
 	case "NOAUTH", "WRONGPASS", "NOPERM": // until somebody grants it
 		out.Do = "check user and password, and the user's ACL"
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "TRYAGAIN", "BUSY": // passes by itself

@@ -3,8 +3,12 @@ package redis
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 // The fields of an entry that is a Watermill message, as watermill-redisstream
@@ -20,6 +24,7 @@ const (
 var (
 	errReserved    = errors.New("metadata " + uuidField + " is reserved for the message's uuid")
 	errNoUUID      = errors.New("the entry is no Watermill message: it has no field " + uuidField)
+	errTooMany     = fmt.Errorf("it has more metadata than the %d that are taken", maxFields)
 	errNotMetadata = errors.New("the entry is no Watermill message: its field " + metadataField + " is not a msgpack map of strings")
 )
 
@@ -47,6 +52,38 @@ func messageOf(fields map[string]any) (*message.Message, error) {
 		return nil
 	})
 	return m, err
+}
+
+// unpack puts the metadata of a Watermill message in the place of the header that was
+// made of their field. Fields that are none of a message's stay headers. An error
+// leaves the headers as they were.
+func unpack(record *pipeline.Record) error {
+	uuid := slices.IndexFunc(record.Headers, func(h pipeline.Header) bool { return h.Key == uuidField })
+	if uuid < 0 {
+		return errNoUUID
+	}
+	packed := slices.IndexFunc(record.Headers, func(h pipeline.Header) bool { return h.Key == metadataField })
+	if record.Value.Raw() == nil {
+		record.Value = pipeline.RawValue([]byte{}) // empty, not none
+	}
+	if packed < 0 {
+		return nil
+	}
+	var unpacked []pipeline.Header
+	err := eachMetadata(record.Headers[packed].Value, func(key, value []byte) error {
+		switch {
+		case string(key) == uuidField:
+			return errReserved
+		case len(unpacked) == maxFields:
+			return errTooMany
+		}
+		unpacked = append(unpacked, pipeline.Header{Key: string(key), Value: value})
+		return nil
+	})
+	if err == nil {
+		record.Headers = slices.Replace(record.Headers, packed, packed+1, unpacked...)
+	}
+	return err
 }
 
 // appendMetadata writes metadata in msgpack
