@@ -36,8 +36,8 @@ func BenchmarkPubSub(b *testing.B) {
 				}
 			})
 		})
-		b.Run("receive one in flight/"+kind, func(b *testing.B) { receive(b, addr, kind, 1) })
-		b.Run("receive 100 in flight/"+kind, func(b *testing.B) { receive(b, addr, kind, 100) })
+		b.Run("receive one in flight/"+kind, func(b *testing.B) { benchReceive(b, addr, kind, 1) })
+		b.Run("receive 100 in flight/"+kind, func(b *testing.B) { benchReceive(b, addr, kind, 100) })
 	}
 }
 
@@ -71,7 +71,7 @@ func publish(b *testing.B, pub message.Publisher, topic string, each int) {
 	}
 }
 
-func receive(b *testing.B, addr, kind string, inFlight int) {
+func benchReceive(b *testing.B, addr, kind string, inFlight int) {
 	topic := pipelinetest.Name(b)
 	pub, _ := place{addr: addr}.pubSub(b, SubscriberConfig{})
 	_, sub := benchPair(b, addr, kind, inFlight)

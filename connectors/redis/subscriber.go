@@ -98,7 +98,8 @@ func (c *SubscriberConfig) validate() error {
 // is handed out that was read longer than half of ClaimIdle ago.
 //
 // An entry that is no Watermill message is logged and passed over; in a group it stays
-// pending. A group that is gone is made again where the subscription has acked all.
+// pending. A group that is gone is made again where it had acked all,
+// a few seconds before at most.
 type Subscriber struct {
 	config SubscriberConfig
 

@@ -41,7 +41,7 @@ type subscription struct {
 	// Of the reading goroutine.
 	cursor  string // without a group: after this; of what is pending: after this
 	pending bool   // what the consumer was handed before comes first
-	last    string // the newest entry that a group has handed out here
+	mark    string // up to where the group had acknowledged all
 	claimed time.Time
 	count   int    // messages to ask for
 	size    int    // bytes of one, about
@@ -73,7 +73,7 @@ type batch struct {
 
 func newSubscription(config SubscriberConfig, topic string) *subscription {
 	return &subscription{
-		config: config, topic: topic, cursor: "0", last: config.Start, pending: config.Group != "", count: min(config.MaxInFlight, aheadMessages),
+		config: config, topic: topic, cursor: "0", mark: config.Start, pending: config.Group != "", count: min(config.MaxInFlight, aheadMessages),
 		out: make(chan *message.Message), ended: make(chan struct{}), batches: make(chan batch), demand: make(chan struct{}, 1),
 		acks: make(chan string, ackQueue), held: map[string]bool{},
 		fields: watermill.LogFields{"provider": "redis", "topic": topic, "consumer_group": config.Group},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -39,10 +40,7 @@ func (s *subscription) fetchShared(ctx context.Context) (entries []redis.XMessag
 		entries, err = s.fetchPending(ctx)
 	default:
 		entries, err = s.ask(ctx, "XREADGROUP", "GROUP", s.config.Group, s.consumer, "COUNT", s.count, "BLOCK", pollFor.Milliseconds(), "STREAMS", s.topic, ">")
-		if len(entries) > 0 {
-			s.last = entries[len(entries)-1].ID
-			entries = s.hold(entries)
-		}
+		entries = s.hold(entries)
 	}
 	if err != nil {
 		s.lookAgain()
@@ -124,25 +122,44 @@ func (s *subscription) claim(ctx context.Context) error {
 		}
 	}
 	s.claimed = time.Now()
-	_, err := removeIdle(ctx, s.config.Client, s.topic, s.config.Group, s.consumer, forgetAfter*s.config.ClaimIdle)
-	return err
+	if _, err := removeIdle(ctx, s.config.Client, s.topic, s.config.Group, s.consumer, forgetAfter*s.config.ClaimIdle); err != nil {
+		return err
+	}
+	return s.lookForMark(ctx)
 }
 
-// regroup makes the group again: before the oldest entry that is held, or where none is,
-// after the last one that came. A stream that ends before that is another one, and is
-// read from its start.
-func (s *subscription) regroup(ctx context.Context) error {
-	at := s.last
-	s.mu.Lock()
-	for id := range s.held {
-		if offset, ok := parseID([]byte(id)); ok && compareIDs(id, at) <= 0 {
-			at = before(offset).String()
+// lookForMark remembers up to where the group has acknowledged all.
+func (s *subscription) lookForMark(ctx context.Context) error {
+	groups, err := s.config.Client.XInfoGroups(ctx, s.topic).Result() // first: what is handed out after it does not count
+	if err != nil {
+		return err
+	}
+	pending, err := s.config.Client.XPending(ctx, s.topic, s.config.Group).Result()
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.Name == s.config.Group {
+			s.mark = g.LastDeliveredID
 		}
 	}
-	s.mu.Unlock()
+	if first, ok := parseID([]byte(pending.Lower)); ok && pending.Count > 0 {
+		s.mark = before(first).String()
+	}
+	return nil
+}
+
+// regroup makes the group again where it had acknowledged all, a few seconds ago at most:
+// better twice than never. A stream that ends before that is another one, and is read
+// from its start.
+func (s *subscription) regroup(ctx context.Context) error {
+	at := s.mark
 	info, err := s.config.Client.XInfoStream(ctx, s.topic).Result()
-	if err != nil || at != "$" && compareIDs(info.LastGeneratedID, at) < 0 {
-		at = "0" // an error: there is no stream, or what makes the group fail too
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "no such key"):
+		return err
+	case err != nil || at != "$" && compareIDs(info.LastGeneratedID, at) < 0:
+		at = "0"
 	}
 	s.config.Logger.Info("the consumer group is gone; it is made again", s.fields.Add(watermill.LogFields{"after": at}))
 	return makeGroup(ctx, s.config.Client, s.topic, s.config.Group, at)
