@@ -114,6 +114,10 @@ var errHungUp = errors.New("the server closed the connection")
 
 // classify gives an error of Redis, or of the way to it, its class.
 func (c *client) classify(doing string, err error) error {
+	return classify("Redis at "+c.Options().Addr, doing, err)
+}
+
+func classify(server, doing string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -123,7 +127,7 @@ func (c *client) classify(doing string, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errHungUp
 	}
-	out := &pipeline.Error{Class: pipeline.Unreachable, What: fmt.Sprintf("Redis at %s, %s", c.Options().Addr, doing), Err: err}
+	out := &pipeline.Error{Class: pipeline.Unreachable, What: server + ", " + doing, Err: err}
 	var answer redis.Error
 	if reply, ok := errors.AsType[replyError](err); !ok && !errors.As(err, &answer) {
 		return out // the way to it: no connection, no answer in time
@@ -133,9 +137,9 @@ func (c *client) classify(doing string, err error) error {
 	word, _, _ := strings.Cut(answer.Error(), " ")
 	switch word {
 	case "WRONGTYPE": // somebody has put something else at the key
-		out.Class, out.Do = pipeline.Permanent, "check keys in the source, and who writes there"
+		out.Class, out.Do = pipeline.Permanent, "check keys and topics, and who writes there"
 	case "NOAUTH", "WRONGPASS", "NOPERM": // until somebody grants it
-		out.Do = "check user and password in url, and the user's ACL"
+		out.Do = "check user and password, and the user's ACL"
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "TRYAGAIN", "BUSY": // passes by itself
 	default:
 		out.Class = pipeline.Retryable

@@ -87,7 +87,7 @@ func (s *GroupSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipel
 		return nil, err
 	}
 	r := &groupReader{
-		entryParser: entryParser{s.settings.ValueField}, source: s, key: c.key, consumer: c.name, fresh: !c.known,
+		entryParser: s.settings.parser(), source: s, key: c.key, consumer: c.name, fresh: !c.known,
 		next: request{count: firstCount}, claimed: time.Now(), settled: make(chan struct{}, 1),
 	}
 	if err := r.makeGroup(ctx); err != nil {

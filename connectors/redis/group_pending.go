@@ -125,7 +125,11 @@ func (r *groupReader) claim(ctx context.Context) error {
 			break
 		}
 	}
-	return r.removeIdle(ctx)
+	removed, err := removeIdle(ctx, r.source.client, r.key, s.Group.Name, r.consumer, forgetAfter*s.Group.ClaimIdle)
+	for _, name := range removed {
+		r.source.client.log.Info("a consumer that was silent for long and held nothing is removed", "stream", r.key, "group", s.Group.Name, "consumer", name)
+	}
+	return r.source.client.classify("removing idle consumers of group "+s.Group.Name, err)
 }
 
 // gone is what pending entries without a body lead to: they were trimmed or

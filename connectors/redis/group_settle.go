@@ -244,23 +244,20 @@ if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then retu
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1`)
 
-// removeIdle removes the consumers that have been silent for long and hold nothing.
-func (r *groupReader) removeIdle(ctx context.Context) error {
-	group := r.source.settings.Group.Name
-	consumers, err := r.source.client.XInfoConsumers(ctx, r.key, group).Result()
-	if err != nil {
-		return r.source.client.classify("looking at the consumers of group "+group, err)
-	}
+// removeIdle removes the consumers of a group, but not self, that have been silent
+// for idle and hold nothing, and names them.
+func removeIdle(ctx context.Context, client redis.UniversalClient, key, group, self string, idle time.Duration) (removed []string, err error) {
+	consumers, err := client.XInfoConsumers(ctx, key, group).Result()
 	for _, c := range consumers {
-		if c.Name == r.consumer || c.Pending > 0 || c.Idle < forgetAfter*r.source.settings.Group.ClaimIdle {
+		if c.Name == self || c.Pending > 0 || c.Idle < idle {
 			continue
 		}
-		if err := removeScript.Run(ctx, r.source.client, []string{r.key}, group, c.Name).Err(); err != nil {
-			return r.source.client.classify("removing an idle consumer of group "+group, err)
+		if err := removeScript.Run(ctx, client, []string{key}, group, c.Name).Err(); err != nil {
+			return removed, err
 		}
-		r.source.client.log.Info("a consumer that was silent for long and held nothing is removed", "stream", r.key, "group", group, "consumer", c.Name)
+		removed = append(removed, c.Name)
 	}
-	return nil
+	return removed, err
 }
 
 // Tail makes the reader end when the group has nothing new: which entry it will be

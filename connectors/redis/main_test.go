@@ -16,7 +16,11 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Watermill's suite leaves these behind, with messages that it does not take.
+	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplier+"func2"), goleak.IgnoreAnyFunction(multiplier+"func3"))
+}
 
 // place is a Redis to test on.
 type place struct {

@@ -130,7 +130,7 @@ func TestBulk(t *testing.T) {
 
 // entries parses a reply as a stream reader does.
 func entries(from io.Reader, valueField string) (*pipeline.Batch, error) {
-	r := &streamReader{entryParser: entryParser{valueField}, source: &StreamSource{}, asked: 1}
+	r := &streamReader{entryParser: entryParser{valueField: valueField}, source: &StreamSource{}, asked: 1}
 	c, b := replying(from), &pipeline.Batch{}
 	if err := r.await(c); err != nil {
 		return b, err

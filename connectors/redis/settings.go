@@ -43,6 +43,7 @@ type StreamSettings struct {
 	Start      string   `yaml:"start" default:"oldest" doc:"Where the very first start begins: oldest, newest, or after an entry's id." example:"oldest"`
 	Trim       string   `yaml:"trim" default:"none" enum:"none,after_commit" doc:"after_commit: remove what is committed."`
 	ValueField string   `yaml:"value_field" doc:"The field whose bytes are the value; the others become headers. Without it an entry is an object of its fields." example:"payload"`
+	Watermill  bool     `yaml:"watermill" doc:"Entries are Watermill messages, as watermill-redisstream writes them: the payload is the value, the metadata become headers, and the uuid the header _watermill_message_uuid."`
 	Group      *Group   `yaml:"group" doc:"Read as a consumer of a group, which others may read beside: at least once, in order per consumer. Without it entries are read by position." example:"{name: penstock}"`
 	Trigger    Trigger  `yaml:"trigger" doc:"When to drain."`
 	OnGap      string   `yaml:"on_gap" default:"halt" enum:"halt,continue" doc:"When the stream does not continue what was delivered: halt and show both sides, or go on: after what is missing, or from the start of what is a new stream (better twice than never)."`

@@ -47,7 +47,7 @@ func (s *StreamSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipe
 	if err := s.client.checkType(ctx, req.Shard, "stream"); err != nil {
 		return nil, err
 	}
-	r := &streamReader{entryParser: entryParser{s.settings.ValueField}, source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
+	r := &streamReader{entryParser: s.settings.parser(), source: s, key: req.Shard, keeps: req.KeepsPosition, next: request{count: firstCount}}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}

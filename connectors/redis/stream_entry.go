@@ -56,6 +56,14 @@ func (c *conn) entryID() (id pipeline.Offset, n int64, err error) {
 // entryParser parses stream entries into records.
 type entryParser struct {
 	valueField string // whose bytes are the value; empty: an entry is an object
+	watermill  bool   // an entry is a Watermill message
+}
+
+func (s *StreamSettings) parser() entryParser {
+	if s.Watermill {
+		return entryParser{valueField: payloadField, watermill: true}
+	}
+	return entryParser{valueField: s.ValueField}
 }
 
 // entry parses one entry, [id, [field, value, …]], into a new record of b.
@@ -84,7 +92,19 @@ func (e entryParser) entryBody(c *conn, b *pipeline.Batch, read time.Time) (pipe
 	case e.valueField == "":
 		return id, e.object(c, b, record, int(texts))
 	}
-	return id, e.payload(c, b, record, int(texts))
+	found, err := e.payload(c, b, record, int(texts))
+	switch {
+	case err != nil:
+		return id, err
+	case e.watermill:
+		if err := unpack(record); err != nil {
+			record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: "entry " + id.String(), Err: err, Do: "see who writes to the stream beside Watermill"})
+		}
+	case !found:
+		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry has no field %q", e.valueField),
+			Do: "check value_field in the source"})
+	}
+	return id, nil
 }
 
 // Ids that are times lie between these two, the second seen from now. Writers
@@ -122,16 +142,15 @@ func passOver(c *conn, record *pipeline.Record, texts int64) error {
 }
 
 // payload makes the value of one field, and headers of the others.
-func (e entryParser) payload(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
-	found := false
+func (e entryParser) payload(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) (found bool, err error) {
 	for range fields / 2 {
 		header, isValue, err := e.fieldName(c, b)
 		if err != nil {
-			return err
+			return found, err
 		}
 		value, err := bulkInto(c, b)
 		if err != nil {
-			return err
+			return found, err
 		}
 		if isValue && !found {
 			found = true
@@ -140,11 +159,7 @@ func (e entryParser) payload(c *conn, b *pipeline.Batch, record *pipeline.Record
 		}
 		record.Headers = append(record.Headers, pipeline.Header{Key: header, Value: value})
 	}
-	if !found {
-		record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("the entry has no field %q", e.valueField),
-			Do: "check value_field in the source"})
-	}
-	return nil
+	return found, nil
 }
 
 // fieldName reads the name of a field. The one of the value, which comes with

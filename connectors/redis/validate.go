@@ -30,6 +30,9 @@ func (s *StreamSettings) Validate() []pipeline.Problem {
 	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
 		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
 	}
+	if s.Watermill && s.ValueField != "" {
+		found = append(found, pipeline.Problem{Field: "value_field", What: "the value of a Watermill message is its payload", Do: "leave value_field out, or watermill"})
+	}
 	return append(found, s.validateGroup()...)
 }
 

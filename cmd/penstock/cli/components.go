@@ -41,17 +41,23 @@ script that checks that they are the committed ones. Order is kept per list.`,
 			Doc: `Streams of Redis, read by position, or as a consumer of a group.
 
 An entry is an object of its fields; with value_field, that field's bytes are the
-value and the others become headers. Order is kept per stream. With group, entries
+value and the others become headers. With watermill, entries are the messages that
+watermill-redisstream writes; written to Kafka, watermill-kafka reads the same ones.
+
+Order is kept per stream. With group, entries
 are shared with the group's other consumers: at least once, in order per consumer.
 
 A record's time is that of its entry's id; ids that are no times (before 2001, or
 more than an hour ahead) give the time of reading. Kafka's retention goes by it.`,
 			Example: "redis_stream:\n  url: redis://localhost:6379/0\n  keys: [user_behavior]\n  value_field: payload\n",
-			Fields:  func(settings any) bool { return settings.(*redis.StreamSettings).ValueField == "" },
-			Keeps:   "entries are read after the committed position, and removed, if at all, only up to it",
-			Order:   "each stream in the order of its entries",
-			With:    withGroup,
-			Asks:    []string{"Redis, XINFO STREAM entries-added (since 7.0): tells whether entries were trimmed before they were read; where Redis does not tell, it goes unnoticed"},
+			Fields: func(settings any) bool {
+				s := settings.(*redis.StreamSettings)
+				return s.ValueField == "" && !s.Watermill
+			},
+			Keeps: "entries are read after the committed position, and removed, if at all, only up to it",
+			Order: "each stream in the order of its entries",
+			With:  withGroup,
+			Asks:  []string{"Redis, XINFO STREAM entries-added (since 7.0): tells whether entries were trimmed before they were read; where Redis does not tell, it goes unnoticed"},
 		}, func(env Environment, t redis.StreamSettings) (pipeline.Source, error) {
 			if env.DrainOnce {
 				t.Trigger.Continuous()

@@ -1,0 +1,55 @@
+//go:build unix
+
+package redis
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
+)
+
+// pubSub gives a pair on a client of the test's own.
+func (p place) pubSub(t testing.TB, config SubscriberConfig) (*Publisher, *Subscriber) {
+	t.Helper()
+	config.Client = p.client(t)
+	pub, err := NewPublisher(PublisherConfig{Client: config.Client})
+	must(t, err)
+	sub, err := NewSubscriber(config)
+	must(t, err)
+	t.Cleanup(func() { must(t, sub.Close()) })
+	return pub, sub
+}
+
+// universal runs Watermill's own tests of Pub/Subs.
+func universal(t *testing.T, p place, features tests.Features, config SubscriberConfig) {
+	t.Helper()
+	features.Persistent = true
+	shared := config.Group
+	inGroup := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		config := config
+		config.Group, config.ClaimIdle = group, 2*time.Second
+		return p.pubSub(t, config)
+	}
+	tests.TestPubSub(t, features, func(t *testing.T) (message.Publisher, message.Subscriber) { return inGroup(t, shared) }, inGroup)
+}
+
+// TestUniversal is Watermill's own suite. The members of a group share it in all tests
+// but the one of groups, so that what one of them leaves is left to the others.
+func TestUniversal(t *testing.T) {
+	each(t, func(t *testing.T, p place) {
+		t.Run("group", func(t *testing.T) {
+			universal(t, p, tests.Features{ConsumerGroups: true, GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true},
+				SubscriberConfig{Group: pipelinetest.Name(t)})
+		})
+		t.Run("group, many in flight", func(t *testing.T) {
+			universal(t, p, tests.Features{ConsumerGroups: true}, SubscriberConfig{Group: pipelinetest.Name(t), MaxInFlight: 100})
+		})
+		t.Run("fan-out", func(t *testing.T) {
+			universal(t, p, tests.Features{GuaranteedOrder: true, NewSubscriberReceivesOldMessages: true}, SubscriberConfig{Start: "oldest"})
+		})
+	})
+}
