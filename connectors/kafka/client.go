@@ -39,6 +39,19 @@ func (c Connection) options() ([]kgo.Opt, error) {
 	return opts, nil
 }
 
+// pubSubOptions checks the connection, and gives what the client of a Publisher or
+// Subscriber needs. A missing topic is made where the broker does that.
+func (c *Connection) pubSubOptions() ([]kgo.Opt, error) {
+	for _, problem := range c.splitBrokers() {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: problem.Field + ": " + problem.What, Do: problem.Do}
+	}
+	if len(c.Brokers) == 0 {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "there are no brokers", Do: "write host:port of one or more"}
+	}
+	opts, err := c.options()
+	return append(opts, kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(10)), err
+}
+
 // backoff starts small, since the first try after a commit often comes a
 // moment too early, and is capped low, since a broker that is back should be
 // found at once.
