@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
@@ -20,7 +21,8 @@ func pubSub(t *testing.T, change ...func(*SubscriberConfig)) (message.Publisher,
 		return m.Metadata.Get("partition_key"), nil
 	}})
 	must(t, err)
-	config := SubscriberConfig{Connection: connection, CreateTopic: &CreateTopic{Partitions: 8, Replicas: 1}}
+	config := SubscriberConfig{Connection: connection, CreateTopic: &CreateTopic{Partitions: 8, Replicas: 1},
+		NackResendSleep: 5 * time.Millisecond} // the suite says Nack 300 times, one after the other
 	for _, f := range change {
 		f(&config)
 	}
@@ -53,7 +55,7 @@ func TestUniversalInFlight(t *testing.T) {
 		return pubSub(t, func(c *SubscriberConfig) { c.ConsumerGroup, c.InFlight = group, 100 })
 	}
 	tests.TestPubSub(t,
-		tests.Features{ConsumerGroups: true, Persistent: true, ForceShort: true},
+		tests.Features{ConsumerGroups: true, Persistent: true},
 		func(t *testing.T) (message.Publisher, message.Subscriber) { return group(t, "universal_in_flight") },
 		group)
 }
@@ -61,7 +63,7 @@ func TestUniversalInFlight(t *testing.T) {
 // The same without a group: every subscription reads everything.
 func TestUniversalNoGroup(t *testing.T) {
 	tests.TestPubSub(t,
-		tests.Features{GuaranteedOrder: true, Persistent: true, NewSubscriberReceivesOldMessages: true, ForceShort: true},
+		tests.Features{GuaranteedOrder: true, Persistent: true, NewSubscriberReceivesOldMessages: true},
 		func(t *testing.T) (message.Publisher, message.Subscriber) { return pubSub(t) },
 		nil)
 }
