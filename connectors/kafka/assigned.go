@@ -10,8 +10,8 @@ import (
 )
 
 // assigned is a partition for as long as a subscription reads it. One goroutine, run,
-// hands its messages out in order; each message has another one, that waits for
-// its Ack.
+// hands its messages out in order. Where more than one may be under way, each has another
+// goroutine, that waits for its Ack.
 type assigned struct {
 	sub       *subscription
 	partition int32
@@ -140,7 +140,11 @@ func (c *assigned) handOut(r *kgo.Record) bool {
 	if msg == nil {
 		return false
 	}
-	c.handedOut.Go(func() { c.await(h, msg, cancel) })
+	if cap(c.slots) == 1 { // nothing to do beside it
+		c.await(h, msg, cancel)
+	} else {
+		c.handedOut.Go(func() { c.await(h, msg, cancel) })
+	}
 	return true
 }
 

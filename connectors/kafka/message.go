@@ -43,17 +43,14 @@ func marshal(topic string, msg *message.Message, key Key) (*kgo.Record, error) {
 // unmarshal gives the message of a record. Of headers with the same name the last
 // one counts.
 func unmarshal(ctx context.Context, r *kgo.Record) *message.Message {
-	uuid := ""
-	metadata := make(message.Metadata, len(r.Headers))
+	msg := message.NewMessageWithContext(context.WithValue(ctx, originKey{}, r), "", r.Value)
 	for _, h := range r.Headers {
 		if h.Key == UUIDHeader {
-			uuid = string(h.Value)
+			msg.UUID = string(h.Value)
 		} else {
-			metadata[h.Key] = string(h.Value)
+			msg.Metadata[h.Key] = string(h.Value)
 		}
 	}
-	msg := message.NewMessageWithContext(context.WithValue(ctx, originKey{}, r), uuid, r.Value)
-	msg.Metadata = metadata
 	return msg
 }
 
