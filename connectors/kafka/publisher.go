@@ -29,7 +29,7 @@ type PublisherConfig struct {
 	// Key gives each message its key; nil: messages have none, and go to the
 	// partitions in turn, a batch each.
 	Key Key
-	// Compression is none, gzip, snappy, lz4 or zstd; empty: snappy.
+	// Compression is none, gzip, snappy, lz4 or zstd; empty: none, as in the stock one.
 	Compression string
 	// Timeout is how long a Publish waits for Kafka; 0: 30 s.
 	Timeout time.Duration
@@ -59,7 +59,7 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 		return nil, err
 	}
 	if config.Compression == "" {
-		config.Compression = "snappy"
+		config.Compression = "none"
 	}
 	if config.Timeout <= 0 {
 		config.Timeout = publishPatience
@@ -73,7 +73,7 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 		kgo.ProducerLinger(0), // what comes while a request is under way makes the next batch
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.MaxBufferedRecords(maxBuffered),
-		kgo.RecordDeliveryTimeout(config.Timeout),
+		kgo.RecordDeliveryTimeout(max(config.Timeout, time.Second)), // the least there is
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("the Kafka client refuses its settings: %w", err)

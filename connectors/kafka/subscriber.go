@@ -47,7 +47,8 @@ type SubscriberConfig struct {
 	// Start, and nothing is kept.
 	ConsumerGroup string
 	// Start is where to begin without a committed offset. With Newest and a group,
-	// that is when the group has met, a moment after Subscribe.
+	// that is when the group has met, a moment after Subscribe; with Newest and no
+	// group, partitions that are added later are not read.
 	Start Start
 	// InFlight is how far in a partition messages are handed out beyond the oldest
 	// that is not acknowledged; 0: 1, one message after the other, in order. With

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,16 +43,18 @@ type subscription struct {
 
 // connect makes the client and returns when a broker has answered.
 func (s *subscription) connect(opts []kgo.Opt) error {
-	opts = append(opts[:len(opts):len(opts)], kgo.ConsumeTopics(s.topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	opts = slices.Clip(opts)
 	switch {
 	case s.config.ConsumerGroup != "":
-		opts = append(opts, s.group()...)
+		opts = append(append(opts, kgo.ConsumeTopics(s.topic)), s.group()...)
 	case s.config.Start == Newest:
 		ends, err := s.ends(opts)
 		if err != nil {
 			return err
 		}
-		opts = append(opts, kgo.ConsumePartitions(ends)) // others appear later, and are read from their start
+		opts = append(opts, kgo.ConsumePartitions(ends))
+	default:
+		opts = append(opts, kgo.ConsumeTopics(s.topic))
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
