@@ -34,6 +34,9 @@ const (
 	heartbeat = time.Second
 	// closePatience is how long the last commit and leaving the group may take.
 	closePatience = 5 * time.Second
+	// fetchWait is how long a broker keeps a fetch that finds nothing; Close waits
+	// for it. Java's default.
+	fetchWait = 500 * time.Millisecond
 	// fetchBytes bounds an answer of a broker, and partitionFetchBytes what it
 	// holds of one partition, compressed.
 	fetchBytes, partitionFetchBytes = 16 << 20, 512 << 10
@@ -112,6 +115,7 @@ func NewSubscriber(config SubscriberConfig) (*Subscriber, error) {
 		config.Logger = watermill.NopLogger{}
 	}
 	s := &Subscriber{config: config, opts: append(opts,
+		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(partitionFetchBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

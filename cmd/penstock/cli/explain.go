@@ -79,6 +79,9 @@ func explain(p *config.Pipeline) (explanation, error) {
 	if keyOf(p) == "" && !setsKey(p) {
 		order = to.unordered
 	}
+	if to.spread != nil {
+		order = cmp.Or(to.spread(p.Sink.Settings), order)
+	}
 	e := explanation{
 		Name: p.Name, At: p.At.String(), Delivery: min(from.Keeps(p.Source.Settings), to.Best).String(),
 		Because: []string{
@@ -127,6 +130,9 @@ func way(p *config.Pipeline) []stop {
 	}
 	if key := keyOf(p); key != "" {
 		stops = append(stops, stop{"sink.key", string(key) + refused})
+	}
+	if partition := partitionOf(p); partition != "" {
+		stops = append(stops, stop{"sink.partition", string(partition) + refused})
 	}
 	out := "none: values go out as they came, unless something changed them"
 	if p.Sink.Format != nil {

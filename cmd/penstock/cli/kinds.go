@@ -46,6 +46,11 @@ type (
 		build func(s surroundings, settings any, deadLetter string) (pipeline.Sink, error)
 		// key gives the expression that makes the record's key; nil: it takes none.
 		key func(settings any) pipeline.Expression
+		// partition gives the expression that makes the record's partition, and spread
+		// what becomes of the order where settings, and not keys, spread records; nil:
+		// it has no such settings.
+		partition func(settings any) pipeline.Expression
+		spread    func(settings any) string
 		// positions: the sink stores positions.
 		positions bool
 		// keeps says why its guarantee holds, order what becomes of the order

@@ -40,6 +40,10 @@ func stagesOf(p *config.Pipeline, s surroundings) (*stageList, error) {
 		transform, err := transforms.NewKey(key)
 		l.add("sink.key", p.Sink.At, transform, err)
 	}
+	if partition := partitionOf(p); partition != "" {
+		transform, err := transforms.NewPartition(partition)
+		l.add("sink.partition", p.Sink.At, transform, err)
+	}
 	out := format.AsItCame
 	if p.Sink.Format != nil {
 		out = p.Sink.Format.Component
@@ -83,6 +87,15 @@ func (l *stageList) add(name string, at config.Place, transform pipeline.Transfo
 func keyOf(p *config.Pipeline) pipeline.Expression {
 	if key := sinkKindOf(p).key; key != nil {
 		return key(p.Sink.Settings)
+	}
+	return ""
+}
+
+// partitionOf gives the expression that makes the records' partitions, empty where
+// none does.
+func partitionOf(p *config.Pipeline) pipeline.Expression {
+	if partition := sinkKindOf(p).partition; partition != nil {
+		return partition(p.Sink.Settings)
 	}
 	return ""
 }
