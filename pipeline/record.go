@@ -29,9 +29,17 @@ type Record struct {
 	Original []byte
 	// Fate says what becomes of the record; Failure why, where Fate is Failed
 	// or DeadLettered.
-	Fate    Fate
-	Failure *Failure
+	Fate      Fate
+	partition int32 // see SetPartition
+	Failure   *Failure
 }
+
+// SetPartition says which partition of the topic the record goes to, where the
+// sink's settings leave it to the record. It is 0 or more.
+func (r *Record) SetPartition(n int32) { r.partition = n }
+
+// Partition gives what SetPartition said; 0 where it said nothing.
+func (r *Record) Partition() int32 { return r.partition }
 
 // Fate is what becomes of a record. The zero Fate is to be delivered.
 type Fate uint8

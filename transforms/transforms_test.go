@@ -116,6 +116,35 @@ func key(e pipeline.Expression) func() (pipeline.Transform, error) {
 	return func() (pipeline.Transform, error) { return NewKey(e) }
 }
 
+func TestPartition(t *testing.T) {
+	for value, want := range map[string]struct {
+		n    int32
+		fate pipeline.Fate
+	}{
+		`{"p":0}`: {0, pipeline.Deliver}, `{"p":7}`: {7, pipeline.Deliver}, `{"p":2147483647}`: {2147483647, pipeline.Deliver},
+		`{"p":-1}`: {0, pipeline.Failed}, `{"p":1.5}`: {0, pipeline.Failed}, `{"p":2147483648}`: {0, pipeline.Failed},
+		`{"p":"x"}`: {0, pipeline.Failed}, `{"p":null}`: {0, pipeline.Failed}, `{"p":[1]}`: {0, pipeline.Failed}, `{}`: {0, pipeline.Failed},
+	} {
+		transform, err := NewPartition(`value.p`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := batch(t, value)
+		apply(t, transform, b)
+		if r := &b.Records[0]; r.Partition() != want.n || r.Fate != want.fate {
+			t.Errorf("%s: got partition %d and fate %d, want %+v", value, r.Partition(), r.Fate, want)
+		}
+	}
+	transform, err := NewPartition(`value.p % 4`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := batch(t, `{"p":7}`)
+	if apply(t, transform, b); b.Records[0].Partition() != 3 {
+		t.Errorf("7 %% 4: got partition %d, %+v", b.Records[0].Partition(), b.Records[0].Failure)
+	}
+}
+
 type literals = map[string]any
 
 type expressions = map[string]pipeline.Expression

@@ -12,7 +12,7 @@ import (
 // isRecordsFault tells whether a broker's (or the client's) refusal is about
 // the record itself, so that trying again as it is can never help.
 func isRecordsFault(err error) bool {
-	return slices.ContainsFunc([]error{
+	return pipeline.ClassOf(err) == pipeline.Permanent || slices.ContainsFunc([]error{
 		kerr.MessageTooLarge,             // above max.message.bytes
 		kerr.RecordListTooLarge,          // its batch above the segment's size
 		kerr.InvalidRecord,               // no key in a compacted topic, a broker-side check

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -8,9 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -20,11 +18,14 @@ import (
 func (c Connection) options() ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID("penstock"),
+		kgo.ClientID(cmp.Or(c.ClientID, "penstock")),
 		kgo.DialTimeout(5 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.RetryBackoffFn(backoff),
 		kgo.DisableClientMetrics(),
+	}
+	if c.Rack != "" {
+		opts = append(opts, kgo.Rack(c.Rack))
 	}
 	if c.TLS != nil {
 		conf, err := c.TLS.config()
@@ -39,6 +40,19 @@ func (c Connection) options() ([]kgo.Opt, error) {
 	return opts, nil
 }
 
+// pubSubOptions checks the connection, and gives what the client of a Publisher or
+// Subscriber needs. A missing topic is made where the broker does that.
+func (c *Connection) pubSubOptions() ([]kgo.Opt, error) {
+	for _, problem := range c.validate() {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: problem.Field + ": " + problem.What, Do: problem.Do}
+	}
+	if len(c.Brokers) == 0 {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "there are no brokers", Do: "write host:port of one or more"}
+	}
+	opts, err := c.options()
+	return append(opts, kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(10)), err
+}
+
 // backoff starts small, since the first try after a commit often comes a
 // moment too early, and is capped low, since a broker that is back should be
 // found at once.
@@ -48,30 +62,31 @@ func backoff(tries int) time.Duration {
 
 func (t *TLS) config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CertFile != "" {
+		if _, err := t.certificate(nil); err != nil {
+			return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.cert_file and tls.key_file of Kafka cannot be used", Err: err}
+		}
+		conf.GetClientCertificate = t.certificate
+	}
 	if t.CAFile == "" {
 		return conf, nil
 	}
 	pem, err := os.ReadFile(t.CAFile)
 	if err != nil {
-		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Kafka sink cannot be read", Err: err}
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of Kafka cannot be read", Err: err}
 	}
 	conf.RootCAs = x509.NewCertPool()
 	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Kafka sink holds no certificate: " + t.CAFile,
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of Kafka holds no certificate: " + t.CAFile,
 			Do: "write the path of a PEM file"}
 	}
 	return conf, nil
 }
 
-func (s *SASL) mechanism() sasl.Mechanism {
-	switch s.Mechanism {
-	case "plain":
-		return plain.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsMechanism()
-	case "scram-sha-256":
-		return scram.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsSha256Mechanism()
-	default:
-		return scram.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsSha512Mechanism()
-	}
+// certificate reads the client's certificate, as a connection needs it.
+func (t *TLS) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	return &cert, err
 }
 
 // codec gives the compression of that name, and none where a broker is too old

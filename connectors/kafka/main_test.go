@@ -18,7 +18,14 @@ import (
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
+	goleak.VerifyTestMain(m,
+		// Watermill's suite leaves these, with messages that nobody reads,
+		goleak.IgnoreAnyFunction(multiplier+"func2"), goleak.IgnoreAnyFunction(multiplier+"func3"),
+		// and the stock client this.
+		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
 
 // kafkaTest is a pipeline of the test's own: a sink with the defaults of a
 // pipeline file, and a client to look with.

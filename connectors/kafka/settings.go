@@ -1,33 +1,28 @@
 package kafka
 
 import (
-	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
 
+// roundRobin is the partitioner that does not look at keys.
+const roundRobin = "round_robin"
+
 // SinkSettings is the face of the sink in a pipeline file.
 type SinkSettings struct {
 	Connection  `yaml:",inline"`
 	Topic       string              `yaml:"topic" required:"true" doc:"Where records go, unless a transform gave them another topic." example:"user_behavior_topic"`
 	Key         pipeline.Expression `yaml:"key" doc:"The record's key: records of one key keep their order, in one partition (murmur2, as Java's producer). Without it records keep the key they have, or none." example:"value.user_id"`
+	Partitioner string              `yaml:"partitioner" default:"key" enum:"key,round_robin" doc:"Which partition a record goes to: key, by its key as Java's producer does (murmur2), and records without one in turn, a batch each; round_robin, each record to the next one, whatever its key."`
+	Partition   pipeline.Expression `yaml:"partition" doc:"The number of the partition, in place of partitioner. A record for which it gives no number, or one that the topic does not have, is an error of that record." example:"value.shard % 12"`
 	CreateTopic *CreateTopic        `yaml:"create_topic" doc:"Make the topic when it is missing. Without it a missing topic is waited for."`
 	Compression string              `yaml:"compression" default:"snappy" enum:"none,gzip,snappy,lz4,zstd" doc:"How batches are compressed."`
 	// Transaction is how long the broker waits for a silent producer before it
 	// aborts: as long can a crash hide the topic from read_committed readers.
 	Transaction time.Duration `yaml:"transaction_timeout" default:"15s" doc:"After this long without a word the broker aborts an open transaction; until then read_committed readers wait behind it."`
-}
-
-// Connection says how brokers are reached.
-type Connection struct {
-	Brokers []string `yaml:"brokers" required:"true" doc:"Where to find the cluster: host:port of one or more brokers. An item may hold several, between commas, as environment variables do." example:"[\"localhost:9092\"]"`
-	TLS     *TLS     `yaml:"tls" doc:"Encrypt connections; {} takes the system's certificate authorities."`
-	SASL    *SASL    `yaml:"sasl" doc:"Log in to the brokers."`
 }
 
 // CreateTopic says how a missing topic is made.
@@ -36,23 +31,13 @@ type CreateTopic struct {
 	Replicas   int16 `yaml:"replicas" default:"-1" doc:"How many replicas; -1: as the broker is set."`
 }
 
-// TLS says whom to trust.
-type TLS struct {
-	CAFile     string `yaml:"ca_file" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/kafka-ca.pem"`
-	ServerName string `yaml:"server_name" doc:"The name in the brokers' certificates, where it is not their host name."`
-}
-
-// SASL is a user and a password.
-type SASL struct {
-	Mechanism string          `yaml:"mechanism" default:"scram-sha-512" enum:"plain,scram-sha-256,scram-sha-512" doc:"How the password is shown to be known."`
-	Username  string          `yaml:"username" required:"true" doc:"Who logs in."`
-	Password  pipeline.Secret `yaml:"password" required:"true" doc:"The password; write it as ${ENV} or ${file:/run/secrets/x}." example:"${KAFKA_PASSWORD}"`
-}
-
 // Validate finds what decoding cannot. It makes an item of its own of each broker
 // that was written among others, between commas.
 func (s *SinkSettings) Validate() []pipeline.Problem {
-	found := s.splitBrokers()
+	found := s.Connection.validate()
+	if s.Partition != "" && s.Partitioner == roundRobin {
+		found = append(found, pipeline.Problem{Field: "partition", What: "stands beside partitioner: round_robin", Do: "leave one of them out"})
+	}
 	if what, do := TopicFault(s.Topic); what != "" {
 		found = append(found, pipeline.Problem{Field: "topic", What: what, Do: do})
 	}
@@ -63,42 +48,6 @@ func (s *SinkSettings) Validate() []pipeline.Problem {
 		found = append(found, pipeline.Problem{Field: "create_topic", What: "counts must be 1 or more", Do: "write like {partitions: 12, replicas: 3}, or leave one out for the broker's default"})
 	}
 	return slices.Clip(found)
-}
-
-// splitBrokers splits the items of brokers at commas, where all are addresses.
-func (c *Connection) splitBrokers() []pipeline.Problem {
-	var found []pipeline.Problem
-	var all []string
-	for i, item := range c.Brokers {
-		brokers := strings.Split(item, ",")
-		for j, broker := range brokers {
-			broker = strings.TrimSpace(broker)
-			if isAddress(broker) {
-				all = append(all, broker)
-				continue
-			}
-			what := "not an address"
-			if len(brokers) > 1 {
-				what = fmt.Sprintf("number %d of its %d is not an address", j+1, len(brokers))
-			}
-			found = append(found, pipeline.Problem{Field: fmt.Sprintf("brokers[%d]", i), What: what, Do: "write host:port, like localhost:9092"})
-			break
-		}
-	}
-	if len(found) == 0 {
-		c.Brokers = all
-	}
-	return found
-}
-
-// isAddress tells whether a text is host:port.
-func isAddress(text string) bool {
-	host, port, err := net.SplitHostPort(text)
-	if err != nil || host == "" || strings.ContainsAny(host, "/@ ") {
-		return false
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n > 0
 }
 
 // TopicFault tells why records cannot go to a topic of that name, and what to

@@ -64,3 +64,54 @@ func TestTopicNames(t *testing.T) {
 		}
 	}
 }
+
+func TestLoginsThatCannotBe(t *testing.T) {
+	oauth := func(change func(*SASL)) *SASL {
+		s := &SASL{Mechanism: "oauthbearer"}
+		change(s)
+		return s
+	}
+	client := func(url string) *OAuthClient { return &OAuthClient{TokenURL: url, ID: "a", Secret: "b"} }
+	for name, test := range map[string]struct {
+		sasl  *SASL
+		field string // empty: it can be
+	}{
+		"password":              {&SASL{Mechanism: "plain", Username: "a", Password: "b"}, ""},
+		"no password":           {&SASL{Mechanism: "scram-sha-512", Username: "a"}, "sasl"},
+		"no user":               {&SASL{Mechanism: "plain", Password: "b"}, "sasl"},
+		"password and token":    {&SASL{Mechanism: "plain", Username: "a", Password: "b", Token: "c"}, "sasl.mechanism"},
+		"token":                 {oauth(func(s *SASL) { s.Token = "a" }), ""},
+		"token file":            {oauth(func(s *SASL) { s.TokenFile = "/a" }), ""},
+		"client":                {oauth(func(s *SASL) { s.Client = client("https://a/b") }), ""},
+		"no token":              {oauth(func(*SASL) {}), "sasl.mechanism"},
+		"two tokens":            {oauth(func(s *SASL) { s.Token, s.TokenFile = "a", "/a" }), "sasl.mechanism"},
+		"token and user":        {oauth(func(s *SASL) { s.Token, s.Username = "a", "b" }), "sasl.mechanism"},
+		"no URL":                {oauth(func(s *SASL) { s.Client = client("login") }), "sasl.client_credentials.token_url"},
+		"URL with password":     {oauth(func(s *SASL) { s.Client = client("https://a:SECRET@b/c") }), "sasl.client_credentials.token_url"},
+		"AWS by environment":    {&SASL{Mechanism: "aws_msk_iam"}, ""},
+		"AWS keys":              {&SASL{Mechanism: "aws_msk_iam", AWS: &AWSKeys{AccessKeyID: "a", SecretAccessKey: "b", SessionToken: "c"}}, ""},
+		"half an AWS key":       {&SASL{Mechanism: "aws_msk_iam", AWS: &AWSKeys{AccessKeyID: "a"}}, "sasl.aws"},
+		"AWS session only":      {&SASL{Mechanism: "aws_msk_iam", AWS: &AWSKeys{SessionToken: "a"}}, "sasl.aws"},
+		"AWS keys and file":     {&SASL{Mechanism: "aws_msk_iam", AWS: &AWSKeys{AccessKeyID: "a", SecretAccessKey: "b", CredentialsFile: "/c"}}, "sasl.aws"},
+		"AWS keys and password": {&SASL{Mechanism: "aws_msk_iam", Username: "a", Password: "b"}, "sasl.mechanism"},
+	} {
+		found := settingsWith(func(s *SinkSettings) { s.SASL = test.sasl }).Validate()
+		if len(found) > 1 || (test.field == "") != (len(found) == 0) || len(found) == 1 && found[0].Field != test.field {
+			t.Errorf("%s: found %v, want field %q", name, found, test.field)
+		}
+		if strings.Contains(fmt.Sprint(found), "SECRET") {
+			t.Errorf("%s: %v holds a secret", name, found)
+		}
+	}
+}
+
+func TestSettingsThatExclude(t *testing.T) {
+	for field, change := range map[string]func(*SinkSettings){
+		"tls":       func(s *SinkSettings) { s.TLS = &TLS{CertFile: "/a"} },
+		"partition": func(s *SinkSettings) { s.Partition, s.Partitioner = "1", roundRobin },
+	} {
+		if found := settingsWith(change).Validate(); len(found) != 1 || found[0].Field != field {
+			t.Errorf("%s: found %v", field, found)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log 
 	}
 	opts = append(opts,
 		kgo.ProducerBatchCompression(codecs...),
-		kgo.RecordPartitioner(partitioner{positions: kgo.ManualPartitioner(), records: kgo.StickyKeyPartitioner(nil)}),
+		kgo.RecordPartitioner(newPartitioner(s, deadLetter)),
 		kgo.TransactionTimeout(s.Transaction),
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond),
 		kgo.UnknownTopicRetries(-1),
@@ -237,15 +237,4 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// partitioner sends positions where they belong, and records by their key as
-// Java's default partitioner does.
-type partitioner struct{ positions, records kgo.Partitioner }
-
-func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
-	if topic == positionsTopic {
-		return p.positions.ForTopic(topic)
-	}
-	return p.records.ForTopic(topic)
 }

@@ -117,6 +117,9 @@ func (s *slabs) note(topic string) {
 // transaction.
 func (s *slab) acknowledged(r *kgo.Record, err error) {
 	if err != nil {
+		if r.Partition == none {
+			err = noPartition(r.Topic)
+		}
 		s.lane.failed.CompareAndSwap(nil, &failure{topic: r.Topic, shard: s.shard, offset: s.offset(r), ours: true, err: err})
 	}
 	if s.left.Add(-1) == 0 {
@@ -149,6 +152,7 @@ func (s *slab) fill(b *pipeline.Batch, now time.Time) {
 		case pipeline.Deliver:
 			s.records = append(s.records, kgo.Record{
 				Key: r.Key, Value: r.Value.Raw(), Headers: headers(r.Headers), Timestamp: r.Time, Topic: r.Topic,
+				Partition: r.Partition(),
 			})
 		case pipeline.DeadLettered:
 			s.records = append(s.records, l.deadLetter(b, r, now))

@@ -28,7 +28,7 @@ type SourceSettings struct {
 
 // Validate finds topics that cannot be, and such as are written twice.
 func (s *SourceSettings) Validate() []pipeline.Problem {
-	problems := s.splitBrokers()
+	problems := s.Connection.validate()
 	for i, topic := range s.Topics {
 		field := fmt.Sprintf("topics[%d]", i)
 		if what, do := TopicFault(topic); what != "" {

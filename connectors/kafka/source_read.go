@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// fetchBytes bounds what one fetch brings; one is under way or held beside the
+	// partitionBytes bounds what one fetch brings; one is under way or held beside the
 	// engine's window.
-	fetchBytes = 1 << 20
+	partitionBytes = 1 << 20
 	// lookAfter is after how long without records the partition is looked at: a
 	// broker that is away, and a topic that was made again, say nothing by themselves.
 	lookAfter = 5 * time.Second
 )
 
 // partitionReader reads one partition with a client of its own, which holds one
-// fetch of about fetchBytes at most.
+// fetch of about partitionBytes at most.
 type partitionReader struct {
 	source    *Source
 	topic     string
@@ -106,7 +106,7 @@ func (r *partitionReader) consumer() (*kgo.Client, error) {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // what is missing is a gap
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // they move the position
-		kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(fetchBytes),
+		kgo.FetchMaxBytes(partitionBytes), kgo.FetchMaxPartitionBytes(partitionBytes),
 	)...)
 	if err != nil {
 		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "the Kafka client refuses its settings", Err: err}

@@ -193,6 +193,8 @@ Records of one key go to one partition, in order.`,
 			Example:   "kafka:\n  brokers: [localhost:9092]\n  topic: user_behavior_topic\n  key: value.user_id\n",
 			Positions: true,
 			Key:       func(settings any) pipeline.Expression { return settings.(*kafka.SinkSettings).Key },
+			Partition: func(settings any) pipeline.Expression { return settings.(*kafka.SinkSettings).Partition },
+			Spread:    spread,
 			Keeps:     "records and the positions after them are one transaction, so readers with isolation.level=read_committed see each record once; others may also see what was given up",
 			Order:     "records of one key go to one partition, in that order",
 			Unordered: "no key is set: records that come without one are spread over the partitions, so order is kept within a partition only",
@@ -222,6 +224,19 @@ Records of one key go to one partition, in order.`,
 		}, func(_ Environment, t local.DropSettings) (*local.Drop, error) {
 			return local.NewDrop(t), nil
 		}),
+	}
+}
+
+// spread is the order that kafka keeps where records do not go by their keys; empty:
+// they do.
+func spread(settings any) string {
+	switch s := settings.(*kafka.SinkSettings); {
+	case s.Partition != "":
+		return "each record goes to the partition that sink.partition gives, and order is kept within a partition"
+	case s.Partitioner == "round_robin":
+		return "records go to the partitions in turn, whatever their keys, so order is kept within a partition only"
+	default:
+		return ""
 	}
 }
 

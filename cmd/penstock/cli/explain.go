@@ -79,6 +79,9 @@ func (c Components) explain(p *config.Pipeline) (explanation, error) {
 	if c.key(p) == "" && !setsKey(p) {
 		order = cmp.Or(to.Unordered, to.Order)
 	}
+	if to.Spread != nil {
+		order = cmp.Or(to.Spread(p.Sink.Settings), order)
+	}
 	e := explanation{
 		Name: p.Name, At: p.At.String(), Delivery: min(from.Best, to.Best).String(),
 		Because: []string{
@@ -127,6 +130,9 @@ func (c Components) way(p *config.Pipeline) []stop {
 	}
 	if key := c.key(p); key != "" {
 		stops = append(stops, stop{"sink.key", string(key) + refused})
+	}
+	if partition := c.partition(p); partition != "" {
+		stops = append(stops, stop{"sink.partition", string(partition) + refused})
 	}
 	out := "none: values go out as they came, unless something changed them"
 	if p.Sink.Format != nil {

@@ -77,6 +77,11 @@ type (
 		// Key gives the expression that makes the records' keys, from settings (a
 		// pointer to them); nil: it takes none.
 		Key func(settings any) pipeline.Expression
+		// Partition gives the expression that makes the records' partitions, as Key does,
+		// and Spread what becomes of the order where settings, and not keys, spread
+		// records, empty where keys do; nil: it has no such settings.
+		Partition func(settings any) pipeline.Expression
+		Spread    func(settings any) string
 		// Weaker is what it is where a pipeline asks for less than its best; nil: the
 		// same.
 		Weaker func(info SinkInfo) SinkInfo

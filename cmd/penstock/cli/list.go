@@ -119,4 +119,13 @@ func (c Components) key(p *config.Pipeline) pipeline.Expression {
 	return ""
 }
 
+// partition gives the expression that makes the records' partitions, empty where none
+// does.
+func (c Components) partition(p *config.Pipeline) pipeline.Expression {
+	if partition := c.sink(p).Partition; partition != nil {
+		return partition(p.Sink.Settings)
+	}
+	return ""
+}
+
 func pick[T any](from []T, fits func(T) bool) T { return from[slices.IndexFunc(from, fits)] }

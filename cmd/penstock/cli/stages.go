@@ -40,6 +40,10 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 		transform, err := transforms.NewKey(key)
 		l.add("sink.key", p.Sink.At, transform, err)
 	}
+	if partition := c.partition(p); partition != "" {
+		transform, err := transforms.NewPartition(partition)
+		l.add("sink.partition", p.Sink.At, transform, err)
+	}
 	switch out := p.Sink.Format; {
 	case out != nil:
 		writer, err := c.format(out.Component).NewWriter()
