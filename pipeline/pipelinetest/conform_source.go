@@ -22,6 +22,9 @@ type SourceCase struct {
 	// Shared: others may read the shard beside it. It takes no position from outside,
 	// then, and does not know its tail.
 	Shared bool
+	// OneByOne: a record comes only when the one before it is settled. It is Shared,
+	// then.
+	OneByOne bool
 }
 
 // ConformSource checks a source against the rules of package pipeline, with one
@@ -44,6 +47,12 @@ func ConformSource(t *testing.T, c SourceCase) {
 		delete(tests, "continues after any position")
 		delete(tests, "knows its tail")
 	}
+	if c.OneByOne {
+		delete(tests, "settles")
+		tests["rewinds to any position"] = (*sourceSuite).rewindsOne
+		tests["removes nothing before Settle"] = (*sourceSuite).removesNotOne
+		tests["gives one by one"] = (*sourceSuite).givesOne
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			source := c.Fresh(t)
@@ -52,7 +61,7 @@ func ConformSource(t *testing.T, c SourceCase) {
 					t.Error(err)
 				}
 			})
-			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared})
+			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared, oneByOne: c.OneByOne})
 		})
 	}
 }
@@ -63,6 +72,8 @@ type sourceSuite struct {
 	source pipeline.Source
 	values []string
 	shared bool
+	// oneByOne: reads settles each batch but the last.
+	oneByOne bool
 }
 
 var (
@@ -127,6 +138,9 @@ func (s *sourceSuite) reads(r pipeline.Reader, limit pipeline.Limit, n int) (val
 		}
 		last = b.After.Offset
 		after = append(after, b.After)
+		if s.oneByOne && len(values) < n {
+			s.settle(r, b.After)
+		}
 	}
 	return values, after
 }
@@ -174,6 +188,9 @@ func (s *sourceSuite) readsAll() {
 			s.Errorf("with %+v: read %q", limit, got)
 		}
 		s.close(r)
+		if s.oneByOne {
+			return // what is settled does not come again
+		}
 	}
 }
 
@@ -237,10 +254,12 @@ func (s *sourceSuite) settles() {
 
 func (s *sourceSuite) keepsPosition() {
 	r := s.open(pipeline.OpenRequest{First: true, KeepsPosition: true})
-	_, after := s.reads(r, alone, 8)
-	if err := r.Settle(s.Context(), after[4]); err != nil {
-		s.Fatal(err)
+	read := 8
+	if s.oneByOne {
+		read = 5
 	}
+	_, after := s.reads(r, alone, read)
+	s.settle(r, after[4])
 	s.close(r)
 	again := s.open(pipeline.OpenRequest{KeepsPosition: true})
 	s.rest(again, 5, "opened without a position")
