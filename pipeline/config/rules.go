@@ -5,6 +5,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -153,6 +154,9 @@ func (c *checker) unusedDeadLetter(path string, e *OnError) {
 	}
 }
 
+// deadLetterSinks are the sinks that can write to another topic of Kafka.
+var deadLetterSinks = []string{"kafka", "watermill_kafka"}
+
 func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
 	if e.Then != "dead_letter" || c.unsure(path) {
 		return
@@ -164,7 +168,7 @@ func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
 	case e.DeadLetter == nil:
 		c.failAt(path+".then", "then: dead_letter says nothing about where they go",
 			"write dead_letter: {kafka: {topic: "+orName(c.spec.Name)+"_dead}} beside it")
-	case c.spec.Sink.Component != "kafka" && c.spec.Sink.Component != "":
+	case !slices.Contains(deadLetterSinks, c.spec.Sink.Component) && c.spec.Sink.Component != "":
 		c.failAt(path+".dead_letter", fmt.Sprintf("dead letters go to Kafka in the sink's transaction, and the sink is %s", c.spec.Sink.Component),
 			"write then: halt or drop, or use the sink kafka")
 	}

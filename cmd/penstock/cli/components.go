@@ -14,7 +14,7 @@ import (
 
 // sources are the sources that are built in.
 func sources() []sourceKind {
-	return []sourceKind{
+	return append([]sourceKind{
 		sourceOf(sourceKind{Component: config.Component{
 			Name: "redis_list", Best: pipeline.ExactlyOnce,
 			Doc: `Lists of Redis, read from one end as writers push at the other.
@@ -82,7 +82,7 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 		}, func(_ surroundings, t local.GenerateSettings) (*local.Generate, error) {
 			return local.NewGenerate(t), nil
 		}),
-	}
+	}, watermillSources()...)
 }
 
 // streamKeeps is what streams keep at best: less in a group.
@@ -162,7 +162,7 @@ A record that comes again after a failure is no duplicate of itself.`,
 
 // sinks are the sinks that are built in.
 func sinks() []sinkKind {
-	return []sinkKind{
+	return append([]sinkKind{
 		sinkOf(sinkKind{Component: config.Component{
 			Name: "kafka", Best: pipeline.ExactlyOnce,
 			Doc: `A topic of Kafka, written in transactions that hold the positions too.
@@ -200,7 +200,7 @@ Records of one key go to one partition, in order.`,
 		}, func(_ surroundings, t local.DropSettings, _ string) (*local.Drop, error) {
 			return local.NewDrop(t), nil
 		}),
-	}
+	}, watermillSinks()...)
 }
 
 // withoutTransactions is kafka where a pipeline asks for less than exactly once.
