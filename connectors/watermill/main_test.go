@@ -61,10 +61,15 @@ func (q *queue) Subscribe(ctx context.Context, _ string) (<-chan *message.Messag
 			sent.Go(func() {
 				select {
 				case <-m.Acked():
+				case <-m.Nacked():
+				case <-ctx.Done():
+				}
+				select { // both may have come
+				case <-m.Acked():
 					q.note(&q.acked, value)
 				case <-m.Nacked():
 					q.note(&q.given, value)
-				case <-ctx.Done():
+				default:
 				}
 				<-places
 			})
