@@ -11,7 +11,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(saramaMeters)) }
+
+// saramaMeters is a goroutine of sarama's that never ends, one in a process.
+const saramaMeters = "github.com/rcrowley/go-metrics.(*meterArbiter).tick"
 
 // numbers gives n values.
 func numbers(n int) []string {

@@ -20,7 +20,8 @@ import (
 var update = flag.Bool("update", false, "write golden files and the schema")
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	// A goroutine of sarama's metrics never ends; there is one in a process.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }
 
 // answer is what a command line gave.
