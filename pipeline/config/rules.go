@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var safeName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
@@ -25,6 +26,7 @@ func (c *checker) check() {
 	c.tasks()
 	fields, because := c.formats()
 	c.delivery()
+	c.middleware()
 	c.onError()
 	c.values(fields, because)
 }
@@ -122,6 +124,36 @@ func (c *checker) delivery() {
 	if c.spec.Delivery > best {
 		c.failAt(at, fmt.Sprintf("delivery %s, %s, cannot be kept: the %s keeps %s at best", c.spec.Delivery, written, limit, best),
 			"write delivery: "+best.String())
+	}
+}
+
+// stopsWithin is how long a stop may have to wait for batches that are throttled: half
+// of what run's --shutdown allows unless told otherwise.
+const stopsWithin = 10 * time.Second
+
+// middleware checks that each item names one, and that a throttled pipeline can stop.
+func (c *checker) middleware() {
+	for i, m := range c.spec.Middleware {
+		path, named := fmt.Sprintf("middleware[%d]", i), 0
+		for _, is := range []bool{m.Throttle != nil, m.Timeout != 0, m.Breaker != nil} {
+			if is {
+				named++
+			}
+		}
+		if named != 1 && !c.unsure(path) {
+			c.failAt(path, fmt.Sprintf("an item of middleware names one, and this one names %d", named), "write one of throttle, timeout, circuit_breaker; an item each")
+		}
+		if m.Throttle == nil || c.unsure(path) || c.unsure("window") {
+			continue
+		}
+		each := m.Throttle.Per / time.Duration(m.Throttle.Batches)
+		switch waits := each * time.Duration(c.spec.Window.Batches); {
+		case each == 0:
+			c.failAt(path+".throttle", "no clock ticks that fast", "write fewer batches, or a longer per")
+		case waits > stopsWithin:
+			c.failAt(path+".throttle", fmt.Sprintf("a stop would wait %v for the %d batches of the window", waits, c.spec.Window.Batches),
+				fmt.Sprintf("write window: {batches: %d}, or less, or a faster throttle", max(1, int64(stopsWithin/each))))
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func build(p *config.Pipeline, s surroundings, run runSettings) (*built, error) 
 	}
 	me, route := s.instance, p.Source.Component+" → "+p.Sink.Component
 	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
-		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Sink: sink,
+		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
 		SourceKeepsPosition: !to.positions,
 		OnSinkError:         policy(p.OnError),
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},
