@@ -30,7 +30,7 @@ const soon = time.Minute
 var binary = sync.OnceValues(func() (string, error) { return buildBinary("penstock-points") })
 
 func buildBinary(name string, flags ...string) (string, error) {
-	path, err := filepath.Abs(filepath.Join("..", "..", ".cache", "e2e", name))
+	path, err := filepath.Abs(filepath.Join("..", "..", "..", ".cache", "e2e", name))
 	if err != nil {
 		return "", err
 	}
