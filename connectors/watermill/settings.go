@@ -80,7 +80,7 @@ type SASL struct {
 
 // Validate finds what decoding cannot.
 func (s *RedisSourceSettings) Validate() []pipeline.Problem {
-	found := slices.Concat(s.RedisConnection.validate(), validateTopics(s.Topics), validateGroup(s.Group))
+	found := append(s.RedisConnection.validate(), validateTopics(s.Topics)...)
 	if s.ClaimIdle < time.Second {
 		found = append(found, pipeline.Problem{Field: "claim_idle", What: "less than a second", Do: "write more than a batch takes to be delivered, like 1m"})
 	}
@@ -99,7 +99,7 @@ func (s *RedisSinkSettings) Validate() []pipeline.Problem {
 // Validate finds what decoding cannot. It makes an item of its own of each broker
 // that was written among others, between commas.
 func (s *KafkaSourceSettings) Validate() []pipeline.Problem {
-	return slices.Concat(s.KafkaConnection.validate(), validateTopics(s.Topics), validateGroup(s.Group))
+	return append(s.KafkaConnection.validate(), validateTopics(s.Topics)...)
 }
 
 // Validate finds what decoding cannot. It makes an item of its own of each broker
@@ -109,19 +109,8 @@ func (s *KafkaSinkSettings) Validate() []pipeline.Problem {
 }
 
 func (d Destination) validate() []pipeline.Problem {
-	var found []pipeline.Problem
-	if d.Topic == "" {
-		found = append(found, pipeline.Problem{Field: "topic", What: "an empty topic", Do: "write its name"})
-	}
 	if d.KeyMetadata == "" || d.KeyMetadata == uuidHeader {
-		found = append(found, pipeline.Problem{Field: "key_metadata", What: "no name that keys can have", Do: "leave it out for partition_key"})
-	}
-	return found
-}
-
-func validateGroup(name string) []pipeline.Problem {
-	if name == "" {
-		return []pipeline.Problem{{Field: "consumer_group", What: "an empty name", Do: "write the group's name: without a group nothing would be acknowledged"}}
+		return []pipeline.Problem{{Field: "key_metadata", What: "no name that keys can have", Do: "leave it out for partition_key"}}
 	}
 	return nil
 }

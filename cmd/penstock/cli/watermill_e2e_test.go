@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	"github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -47,18 +46,6 @@ func older() *sarama.Config {
 	config.Version = sarama.V2_8_0_0
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	return config
-}
-
-// published publishes n events of the shop, with metadata, and closes the publisher.
-func published(tb testing.TB, to message.Publisher, topic string, shop *local.Shop, n int) {
-	tb.Helper()
-	for range n {
-		event, user := shop.Append(nil)
-		m := message.NewMessage(watermill.NewUUID(), event)
-		m.Metadata.Set("user", user)
-		must(tb, to.Publish(topic, m))
-	}
-	must(tb, to.Close())
 }
 
 // received gives the messages that a stock subscriber receives, up to n different
