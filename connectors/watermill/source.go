@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -65,7 +66,7 @@ func (s *Source) Shards(context.Context) ([]string, error) { return s.config.Top
 
 // Open reads a topic on from what is not acknowledged. Readers of a topic must be
 // opened one after the other. A committed position of this run is settled.
-func (s *Source) Open(ctx context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
+func (s *Source) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Reader, error) {
 	t, ok := s.topics[req.Shard]
 	switch {
 	case !ok:
@@ -81,14 +82,22 @@ func (s *Source) Open(ctx context.Context, req pipeline.OpenRequest) (pipeline.R
 	}
 	r.next = t.settled()
 	r.start = t.position(r.next)
-	return r, ctx.Err()
+	return r, nil
 }
 
+// ackPatience is how long Close waits for acknowledgements to get through. One that
+// does not makes a message come again.
+const ackPatience = time.Second
+
 // Close gives back what is not acknowledged, ends the subscriptions and closes the
-// subscriber, whose error it returns. It waits for a Subscribe that is under way.
+// subscriber, whose error it returns. It waits for a Subscribe that is under way, and
+// a moment for the subscriber to tell its server what was acknowledged last.
 func (s *Source) Close() error {
 	s.close.Do(func() {
+		patience, stop := context.WithTimeout(context.Background(), ackPatience)
+		defer stop()
 		for _, t := range s.topics {
+			t.acknowledged(patience)
 			t.giveBack()
 		}
 		s.cancel()
@@ -112,6 +121,7 @@ type topic struct {
 	held    []*message.Message // received and not acknowledged, in order
 	base    uint64             // how many were acknowledged
 	several bool               // one came while another was held
+	acking  []context.Context  // of the messages that were acknowledged last
 }
 
 // messages gives the subscription, and makes it where there is none.
@@ -178,12 +188,31 @@ func (t *topic) settle(p pipeline.Position) error {
 		return err
 	}
 	n := int(p.Offset.Minor - t.base)
+	t.acking = t.acking[:0]
 	for _, m := range t.held[:n] {
 		m.Ack() // false where the subscription has ended: it comes again
+		t.acking = append(t.acking, m.Context())
 	}
 	clear(t.held[:n])
 	t.held, t.base = t.held[n:], p.Offset.Minor
 	return nil
+}
+
+// acknowledged waits until the subscriber has dealt with the last acknowledgements: it
+// ends the context of a message then (message.Subscriber), if it has given it one.
+func (t *topic) acknowledged(patience context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.acking {
+		if m.Done() == nil {
+			continue
+		}
+		select {
+		case <-m.Done():
+		case <-patience.Done():
+			return
+		}
+	}
 }
 
 // giveBack lets the subscriber have what is held.

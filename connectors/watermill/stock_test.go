@@ -3,6 +3,7 @@
 package watermill
 
 import (
+	"errors"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -162,6 +163,39 @@ func TestTooLarge(t *testing.T) {
 		}
 		if _, ok := deliver(t, lane, batch(string(make([]byte, 2<<20)))).(*pipeline.Refused); !ok {
 			t.Errorf("Commit: %v", err)
+		}
+	})
+}
+
+// TestAcknowledgesBeforeItCloses: what is settled just before the source is closed does
+// not come again.
+func TestAcknowledgesBeforeItCloses(t *testing.T) {
+	readersEnd(t)
+	each(t, func(t *testing.T, p place) {
+		client := redis.NewClient(&redis.Options{Addr: p.redis})
+		defer client.Close()
+		for range 20 {
+			topic := pipelinetest.Name(t)
+			publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(&redis.Options{Addr: p.redis})}, nil)
+			publish(t, publisher, err, topic, "one")
+			s, err := NewRedisSource(RedisSourceSettings{RedisConnection: p.redisURL(), Topics: []string{topic}, Group: "g", Start: "oldest", ClaimIdle: time.Minute}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.Open(t.Context(), pipeline.OpenRequest{Shard: topic})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &pipeline.Batch{}
+			if err := errors.Join(r.Wait(t.Context()), r.Read(t.Context(), b, pipeline.Limit{Records: 1, Bytes: 1})); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(r.Settle(t.Context(), b.After), r.Close(), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if pending, err := client.XPending(t.Context(), topic, "g").Result(); err != nil || pending.Count > 0 {
+				t.Fatalf("pending after Close: %+v, %v", pending, err)
+			}
 		}
 	})
 }

@@ -99,6 +99,11 @@ func TestRunWatermill(t *testing.T) {
 	if code := stop(); code != exitDone {
 		t.Errorf("%d: %s", code, errOut.String())
 	}
+	client := redis.NewClient(&redis.Options{Addr: e.RedisAddr})
+	defer client.Close()
+	if pending, err := client.XPending(t.Context(), "in", "g").Result(); err != nil || pending.Count > 0 {
+		t.Errorf("pending after the stop: %+v, %v", pending, err)
+	}
 }
 
 // published publishes n events of the shop, with metadata, and closes the publisher.
