@@ -161,7 +161,8 @@ func TestTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := deliver(t, lane, batch(string(make([]byte, 2<<20)))).(*pipeline.Refused); !ok {
+		var refused *pipeline.Refused
+		if err := deliver(t, lane, batch(string(make([]byte, 2<<20)))); !errors.As(err, &refused) {
 			t.Errorf("Commit: %v", err)
 		}
 	})

@@ -197,7 +197,7 @@ func TestMiddlewaresKeepTheirContract(t *testing.T) {
 						return &pipeline.Error{Class: pipeline.Permanent, What: "halted"}
 					case tries.Load() > 3:
 						return nil
-					case c.transform == errPanics:
+					case errors.Is(c.transform, errPanics):
 						panic("SECRET")
 					}
 					return c.transform
