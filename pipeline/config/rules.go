@@ -5,8 +5,10 @@ import (
 	"go.yaml.in/yaml/v4"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var safeName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
@@ -24,6 +26,7 @@ func (c *checker) check() {
 	c.tasks()
 	fields, because := c.formats()
 	c.delivery()
+	c.middleware()
 	c.onError()
 	c.values(fields, because)
 }
@@ -124,6 +127,36 @@ func (c *checker) delivery() {
 	}
 }
 
+// stopsWithin is how long a stop may have to wait for batches that are throttled: half
+// of what run's --shutdown allows unless told otherwise.
+const stopsWithin = 10 * time.Second
+
+// middleware checks that each item names one, and that a throttled pipeline can stop.
+func (c *checker) middleware() {
+	for i, m := range c.spec.Middleware {
+		path, named := fmt.Sprintf("middleware[%d]", i), 0
+		for _, is := range []bool{m.Throttle != nil, m.Timeout != 0, m.Breaker != nil} {
+			if is {
+				named++
+			}
+		}
+		if named != 1 && !c.unsure(path) {
+			c.failAt(path, fmt.Sprintf("an item of middleware names one, and this one names %d", named), "write one of throttle, timeout, circuit_breaker; an item each")
+		}
+		if m.Throttle == nil || c.unsure(path) || c.unsure("window") {
+			continue
+		}
+		each := m.Throttle.Per / time.Duration(m.Throttle.Batches)
+		switch waits := each * time.Duration(c.spec.Window.Batches); {
+		case each == 0:
+			c.failAt(path+".throttle", "no clock ticks that fast", "write fewer batches, or a longer per")
+		case waits > stopsWithin:
+			c.failAt(path+".throttle", fmt.Sprintf("a stop would wait %v for the %d batches of the window", waits, c.spec.Window.Batches),
+				fmt.Sprintf("write window: {batches: %d}, or less, or a faster throttle", max(1, int64(stopsWithin/each))))
+		}
+	}
+}
+
 // onError checks that dead letters have somewhere to go, and gives transforms the
 // pipeline's own place for them.
 func (c *checker) onError() {
@@ -153,6 +186,9 @@ func (c *checker) unusedDeadLetter(path string, e *OnError) {
 	}
 }
 
+// deadLetterSinks are the sinks that can write to another topic of Kafka.
+var deadLetterSinks = []string{"kafka", "watermill_kafka"}
+
 func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
 	if e.Then != "dead_letter" || c.unsure(path) {
 		return
@@ -164,7 +200,7 @@ func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
 	case e.DeadLetter == nil:
 		c.failAt(path+".then", "then: dead_letter says nothing about where they go",
 			"write dead_letter: {kafka: {topic: "+orName(c.spec.Name)+"_dead}} beside it")
-	case c.spec.Sink.Component != "kafka" && c.spec.Sink.Component != "":
+	case !slices.Contains(deadLetterSinks, c.spec.Sink.Component) && c.spec.Sink.Component != "":
 		c.failAt(path+".dead_letter", fmt.Sprintf("dead letters go to Kafka in the sink's transaction, and the sink is %s", c.spec.Sink.Component),
 			"write then: halt or drop, or use the sink kafka")
 	}

@@ -12,6 +12,7 @@ type Pipeline struct {
 	Name       string            `yaml:"name" required:"true" example:"user-behavior" doc:"The pipeline's identity: positions and transactional ids carry it. Letters, digits, dots, underscores and hyphens."`
 	Source     Source            `yaml:"source" required:"true" doc:"Where records come from."`
 	Transforms []Step            `yaml:"transforms" doc:"What happens to records on their way, in this order."`
+	Middleware []Middleware      `yaml:"middleware" doc:"Watermill's middlewares around the transforms, the first outermost; each holds a whole batch, and each item names one."`
 	Sink       Sink              `yaml:"sink" required:"true" doc:"Where records go."`
 	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once."`
 	Delivery   pipeline.Delivery `yaml:"delivery" default:"exactly_once" doc:"The guarantee. What source and sink cannot keep is refused."`
@@ -56,6 +57,25 @@ type Step struct {
 	Use     `yaml:",component" of:"transform"`
 	When    pipeline.Expression `yaml:"when" condition:"true" example:"value.action == \"buy\"" doc:"Only records for which this is true; the others pass unchanged."`
 	OnError *OnError            `yaml:"on_error" doc:"Overrides the pipeline's on_error for this transform."`
+}
+
+// Middleware is one of Watermill's, around the transforms.
+type Middleware struct {
+	Throttle *Throttle       `yaml:"throttle" doc:"Let batches begin no faster than this." example:"{batches: 100, per: 1s}"`
+	Timeout  time.Duration   `yaml:"timeout" min:"1ms" doc:"How long a batch may take through what is inside; then the context of its transforms ends, the batch fails, and comes again." example:"5s"`
+	Breaker  *CircuitBreaker `yaml:"circuit_breaker" doc:"Leave the transforms alone for a while when batch after batch has failed." example:"{failures: 5, open: 30s}"`
+}
+
+// Throttle is Watermill's Throttle.
+type Throttle struct {
+	Batches int           `yaml:"batches" required:"true" min:"1" example:"100" doc:"How many batches."`
+	Per     time.Duration `yaml:"per" default:"1s" min:"1ms" doc:"In how long."`
+}
+
+// CircuitBreaker is Watermill's CircuitBreaker.
+type CircuitBreaker struct {
+	Failures int           `yaml:"failures" default:"5" min:"1" doc:"After so many failed batches in a row it opens: batches fail at once, and come again."`
+	Open     time.Duration `yaml:"open" default:"30s" min:"1ms" doc:"How long until it lets one batch through, to see."`
 }
 
 // Sink is where records go.

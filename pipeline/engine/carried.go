@@ -20,6 +20,10 @@ type carried struct {
 	err      error    // the batch as a whole has failed
 	full     bool     // the source had at least as much as the limit allows
 	done     *sync.WaitGroup
+
+	inside  chan struct{} // holds a token while the stages run
+	entered bool          // they did, or must not any more
+	inner   error         // what they returned
 }
 
 type carriedKey struct{}

@@ -6,7 +6,8 @@
 //
 //	shard.run        reads batches and sends each as one Watermill message
 //	                 (bounded by the window, in batches and in bytes)
-//	middleware       recovers, applies the stages, decides what they refused
+//	middleware       recovers, calls Watermill's middlewares that were handed in,
+//	                 applies the stages, decides what they refused
 //	shard.Publish    waits for the batch's ticket, then writes to the lane
 //	commitLoop       ends the transaction: at once when idle, by age, by size
 //	settleLoop       lets the source clean up what is committed

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/penstock-io/penstock/pipeline"
 )
 
@@ -33,7 +35,19 @@ type Config struct {
 	Instance string // names this process to people and rivals; unique a start
 	Source   pipeline.Source
 	Stages   []Stage // in order; none: records go through as they came
-	Sink     pipeline.Sink
+	// Middlewares stand around the stages, the first outermost, inside what makes a
+	// failed batch of an error or a panic. Their message is a batch: it has no payload
+	// and no metadata, its context carries the batch, and ends when the batch is given
+	// up. Several batches are handled at once, and more than Window.Batches never.
+	//
+	// A middleware MUST call next once and return after it, or return an error without
+	// having called it: the batch fails then, and comes again, in order, after a pause.
+	// It may wait before, measure, and bound the time by SetContext with a context made
+	// of the message's own: transforms get it. It cannot hide an error of the stages,
+	// nor ack, nack, copy or replace the batch. One that waits should end with the
+	// context: a stop waits for what is under way, up to Shutdown.
+	Middlewares []message.HandlerMiddleware
+	Sink        pipeline.Sink
 	// SourceKeepsPosition: the sink stores no positions, the source does.
 	SourceKeepsPosition bool
 	OnSinkError         Policy

@@ -129,7 +129,7 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		if c == nil {
 			continue
 		}
-		c.gen, c.tickets, c.done = g, g.tickets(), underWay
+		c.gen, c.tickets, c.done, c.inside = g, g.tickets(), underWay, make(chan struct{}, 1)
 		underWay.Add(1)
 		s.underWay.Add(1)
 		s.engine.at(Read)

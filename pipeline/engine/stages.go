@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -12,9 +13,11 @@ import (
 func passOn(msg *message.Message) ([]*message.Message, error) { return message.Messages{msg}, nil }
 
 // middlewares gives the handler's middlewares, outermost first: one that turns
-// every failure into a failed batch, one a stage, and the sink's own check.
+// every failure into a failed batch, those that were handed in, one a stage, and the
+// sink's own check.
 func (s *session) middlewares() []message.HandlerMiddleware {
-	out := []message.HandlerMiddleware{s.failedBatch}
+	out := append([]message.HandlerMiddleware{s.failedBatch}, s.engine.cfg.Middlewares...)
+	out = append(out, s.within)
 	place := 0
 	for _, stage := range s.engine.cfg.Stages {
 		_, ordered := stage.Transform.(pipeline.Ordered)
@@ -43,12 +46,11 @@ func (e *Engine) orderedPlaces() int {
 // failedBatch carries a failed batch on: the router would nack it without a
 // call to Publish, and the ticket would never come.
 func (s *session) failedBatch(next message.HandlerFunc) message.HandlerFunc {
-	return func(msg *message.Message) (out []*message.Message, err error) {
-		c := carriedIn(msg)
-		defer func() { out, err = message.Messages{msg}, nil }()
-		defer s.engine.recovered("a transform, on shard "+c.batch.Shard, &c.err, batchTrouble+c.batch.Shard)
-		_, c.err = next(msg)
-		return nil, nil
+	return func(msg *message.Message) ([]*message.Message, error) {
+		c, ctx := carriedIn(msg), msg.Context()
+		c.err = c.left(s.handle("a middleware", c, next, msg))
+		msg.SetContext(ctx) // a middleware may have put another one there
+		return message.Messages{msg}, nil
 	}
 }
 
@@ -57,7 +59,7 @@ func (s *session) stage(stage Stage) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			c := carriedIn(msg)
-			if err := stage.apply(c); err != nil {
+			if err := stage.apply(msg.Context(), c); err != nil {
 				return nil, err
 			}
 			return next(msg)
@@ -73,7 +75,7 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 			if !c.tickets[place].wait(c.gen.ctx) {
 				return nil, c.gen.ctx.Err()
 			}
-			if err := stage.apply(c); err != nil {
+			if err := stage.apply(msg.Context(), c); err != nil {
 				return nil, err
 			}
 			c.tickets[place].pass()
@@ -82,9 +84,11 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 	}
 }
 
-func (st Stage) apply(c *carried) error {
+// apply runs the transform. ctx is that of the message: a middleware may have bounded
+// it.
+func (st Stage) apply(ctx context.Context, c *carried) error {
 	before := len(c.batch.Records)
-	if err := st.Transform.Apply(c.gen.ctx, c.batch); err != nil {
+	if err := st.Transform.Apply(ctx, c.batch); err != nil {
 		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
 	}
 	if after := len(c.batch.Records); after < before {

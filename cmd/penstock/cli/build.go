@@ -66,7 +66,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 	}
 	me, route := env.Instance, p.Source.Component+" → "+p.Sink.Component
 	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
-		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Sink: sink,
+		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
 		SourceKeepsPosition: !to.Positions,
 		OnSinkError:         policy(p.OnError),
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},

@@ -19,7 +19,7 @@ func BuiltIn() Components {
 
 // sources are the sources that are built in.
 func sources() []Source {
-	return []Source{
+	return append([]Source{
 		NewSource(SourceInfo{
 			Name: "redis_list", Best: pipeline.ExactlyOnce,
 			Doc: `Lists of Redis, read from one end as writers push at the other.
@@ -104,7 +104,7 @@ Order is kept per partition. Positions are the pipeline's, not a consumer group'
 		}, func(_ Environment, t local.GenerateSettings) (*local.Generate, error) {
 			return local.NewGenerate(t), nil
 		}),
-	}
+	}, watermillSources()...)
 }
 
 // withGroup is redis_stream where a group is read.
@@ -184,7 +184,7 @@ A record that comes again after a failure is no duplicate of itself.`,
 
 // sinks are the sinks that are built in.
 func sinks() []Sink {
-	return []Sink{
+	return append([]Sink{
 		NewSink(SinkInfo{
 			Name: "kafka", Best: pipeline.ExactlyOnce,
 			Doc: `A topic of Kafka, written in transactions that hold the positions too.
@@ -224,7 +224,7 @@ Records of one key go to one partition, in order.`,
 		}, func(_ Environment, t local.DropSettings) (*local.Drop, error) {
 			return local.NewDrop(t), nil
 		}),
-	}
+	}, watermillSinks()...)
 }
 
 // spread is the order that kafka keeps where records do not go by their keys; empty:

@@ -117,6 +117,7 @@ func setsKey(p *config.Pipeline) bool {
 func (c Components) way(p *config.Pipeline) []stop {
 	refused := "; a record it refuses: " + onErrorText(p.OnError)
 	stops := []stop{{"source." + p.Source.Component, fmt.Sprintf("reads batches of at most %d records", p.Source.Batch.Records)}}
+	stops = append(stops, middlewareStops(p)...)
 	switch in := p.Source.Format; {
 	case in == nil:
 		stops = append(stops, stop{"source.format", "none: values have fields already"})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/penstock-io/penstock/connectors/kafka"
+	"github.com/penstock-io/penstock/connectors/watermill"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -120,7 +121,10 @@ func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
 func checkPipeline(p *config.Pipeline) config.Errors {
 	var errs config.Errors
 	first, own := "", ""
-	if to, ok := p.Sink.Settings.(*kafka.SinkSettings); ok {
+	switch to := p.Sink.Settings.(type) {
+	case *kafka.SinkSettings:
+		own = to.Topic
+	case *watermill.KafkaSinkSettings:
 		own = to.Topic
 	}
 	eachOnError(p, func(o config.OnError, at config.Place) {

@@ -95,7 +95,7 @@ func TestValidateValid(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	t.Setenv("SHOP_PASSWORD", "correct-horse")
-	for _, name := range []string{"../../../configs/user-behavior-nightly.yaml", "../../../configs/user-behavior-sharded.yaml", "testdata/secrets.yaml", "testdata/weak.yaml"} {
+	for _, name := range []string{"../../../configs/user-behavior-nightly.yaml", "../../../configs/user-behavior-sharded.yaml", "testdata/secrets.yaml", "testdata/weak.yaml", "testdata/watermill.yaml"} {
 		got := penstock(t, "explain", name)
 		if got.code != 0 || got.errOut != "" {
 			t.Errorf("%s: %+v", name, got)

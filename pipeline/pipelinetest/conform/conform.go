@@ -20,7 +20,7 @@
 //	goroutines  "leaves no goroutine", and every other subtest looks for them too
 //
 // What a part cannot keep by its nature is said in its case (SourceCase.Shared,
-// SinkCase.Early); the subtests that need it are left out then, and nothing else is.
+// SourceCase.OneByOne, SinkCase.Early); the subtests that need it are left out then, and nothing else is.
 //
 // Goroutines are counted from before Fresh is called to after what it left to
 // t.Cleanup. Tests that run at the same time would be counted too, so do not call

@@ -18,6 +18,9 @@ type SourceCase struct {
 	// Shared: others may read the shard beside it. It takes no position from outside,
 	// then, and does not know its tail.
 	Shared bool
+	// OneByOne: a record comes only when the one before it is settled. It is Shared,
+	// then.
+	OneByOne bool
 }
 
 // Source checks a source against the rules of package pipeline, with one shard. The
@@ -32,6 +35,12 @@ func Source(t *testing.T, c SourceCase) {
 		delete(tests, "continues after any position")
 		delete(tests, "knows its tail")
 	}
+	if c.OneByOne {
+		delete(tests, "settles")
+		tests["rewinds to any position"] = (*sourceSuite).rewindsOne
+		tests["removes nothing before Settle"] = (*sourceSuite).removesNotOne
+		tests["gives one by one"] = (*sourceSuite).givesOne
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t)
@@ -41,7 +50,7 @@ func Source(t *testing.T, c SourceCase) {
 					t.Error(err)
 				}
 			})
-			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared})
+			test(&sourceSuite{T: t, source: source, values: c.Values, shared: c.Shared, oneByOne: c.OneByOne})
 		})
 	}
 }
@@ -73,6 +82,8 @@ type sourceSuite struct {
 	source pipeline.Source
 	values []string
 	shared bool
+	// oneByOne: reads settles each batch but the last.
+	oneByOne bool
 }
 
 var (
@@ -137,6 +148,9 @@ func (s *sourceSuite) reads(r pipeline.Reader, limit pipeline.Limit, n int) (val
 		}
 		last = b.After.Offset
 		after = append(after, b.After)
+		if s.oneByOne && len(values) < n {
+			s.settle(r, b.After)
+		}
 	}
 	return values, after
 }
@@ -195,6 +209,9 @@ func (s *sourceSuite) readsAll() {
 			s.Errorf("with %+v: read %q", limit, got)
 		}
 		s.close(r)
+		if s.oneByOne {
+			return // what is settled does not come again
+		}
 	}
 }
 
@@ -256,10 +273,12 @@ func (s *sourceSuite) settles() {
 
 func (s *sourceSuite) keepsPosition() {
 	r := s.open(pipeline.OpenRequest{First: true, KeepsPosition: true})
-	after := s.singly(r, 8)
-	if err := r.Settle(s.Context(), after[5]); err != nil {
-		s.Fatal(err)
+	read := 8
+	if s.oneByOne {
+		read = 5
 	}
+	after := s.singly(r, read)
+	s.settle(r, after[5])
 	s.close(r)
 	again := s.open(pipeline.OpenRequest{KeepsPosition: true})
 	s.rest(again, 5, "opened without a position")
