@@ -67,6 +67,8 @@ func ExampleBuiltIn() {
 	// kafka keeps exactly_once
 	// stdout keeps at_least_once
 	// file keeps at_least_once
+	// watermill_redisstream keeps at_least_once
+	// watermill_kafka keeps at_least_once
 }
 
 // A source says what it keeps, and why.
