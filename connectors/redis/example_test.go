@@ -14,26 +14,26 @@ import (
 	"github.com/penstock-io/penstock/connectors/redis"
 )
 
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
 // A stream is kept at about 10,000 entries.
 func ExampleNewPublisher() {
 	server := miniredis.NewMiniRedis() // instead of a Redis
-	if err := server.Start(); err != nil {
-		log.Fatal(err)
-	}
+	check(server.Start())
 	defer server.Close()
 	client := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
 	defer client.Close()
 
 	publisher, err := redis.NewPublisher(redis.PublisherConfig{Client: client, MaxLen: 10_000})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer publisher.Close()
 
 	cart, buy := message.NewMessage("1", []byte("cart")), message.NewMessage("2", []byte("buy"))
-	if err := publisher.Publish("user_behavior", cart, buy); err != nil { // one round trip
-		log.Fatal(err)
-	}
+	check(publisher.Publish("user_behavior", cart, buy)) // one round trip
 	fmt.Println(client.XLen(context.Background(), "user_behavior").Val(), "entries")
 	// Output: 2 entries
 }
@@ -42,29 +42,19 @@ func ExampleNewPublisher() {
 // is acked.
 func ExampleNewSubscriber() {
 	server := miniredis.NewMiniRedis() // instead of a Redis
-	if err := server.Start(); err != nil {
-		log.Fatal(err)
-	}
+	check(server.Start())
 	defer server.Close()
 	client := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
 	defer client.Close()
 
 	subscriber, err := redis.NewSubscriber(redis.SubscriberConfig{Client: client, Group: "dashboard", MaxInFlight: 1})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	messages, err := subscriber.Subscribe(context.Background(), "user_behavior")
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	publisher, err := redis.NewPublisher(redis.PublisherConfig{Client: client})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	for _, action := range []string{"view", "cart", "buy"} {
-		if err := publisher.Publish("user_behavior", message.NewMessage(action, []byte(action))); err != nil {
-			log.Fatal(err)
-		}
+		check(publisher.Publish("user_behavior", message.NewMessage(action, []byte(action))))
 	}
 
 	first := <-messages
@@ -75,9 +65,7 @@ func ExampleNewSubscriber() {
 		fmt.Println(string(m.Payload))
 		m.Ack()
 	}
-	if err := subscriber.Close(); err != nil { // acks are in Redis then, and the channel is closed
-		log.Fatal(err)
-	}
+	check(subscriber.Close()) // acks are in Redis then, and the channel is closed
 	pending := client.XPending(context.Background(), "user_behavior", "dashboard").Val()
 	fmt.Println(pending.Count, "pending")
 	// Output:

@@ -19,7 +19,9 @@ import (
 func TestMain(m *testing.M) {
 	// Watermill's suite leaves these behind, with messages that it does not take.
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplier+"func2"), goleak.IgnoreAnyFunction(multiplier+"func3"))
+	// The stock subscriber sleeps once more when it is closed.
+	const sleeper = "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream.(*Subscriber).read"
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(sleeper), goleak.IgnoreAnyFunction(multiplier+"func2"), goleak.IgnoreAnyFunction(multiplier+"func3"))
 }
 
 // place is a Redis to test on.

@@ -95,13 +95,13 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 type call struct {
 	adds  []*redis.XAddArgs
 	bytes int
-	turn  chan bool // true: this call writes, for those after it too; false: it was written
+	turn  chan bool // of one that waits; true: it writes, for those after it too; false: it was written
 	err   error     // where it was written by another one
 }
 
 // callOf makes a call of the first messages.
 func (p *Publisher) callOf(topic string, messages []*message.Message) (*call, error) {
-	c := &call{turn: make(chan bool, 1)}
+	c := &call{}
 	for _, m := range messages {
 		if len(c.adds) == publishMessages || c.bytes > publishBytes {
 			break
@@ -142,6 +142,9 @@ func (p *Publisher) join(topic string, c *call) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	queue, busy := p.queues[topic]
+	if busy {
+		c.turn = make(chan bool, 1)
+	}
 	p.queues[topic] = append(queue, c)
 	return !busy
 }

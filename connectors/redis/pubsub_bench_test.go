@@ -3,6 +3,7 @@
 package redis
 
 import (
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -13,31 +14,42 @@ import (
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
-// The Pub/Sub beside the stock one, on one real Redis: an operation is a message of 300
-// bytes and two metadata. Run them in turns: go test -tags e2e -run '^$' -bench PubSub
-// -benchtime 20000x -count 5 ./connectors/redis
+// The Pub/Sub beside the stock one, in turns, on one real Redis: an operation is a message
+// of 300 bytes and two metadata.
+//
+//	go test -tags e2e -run '^$' -bench PubSub -benchtime 20000x ./connectors/redis
 func BenchmarkPubSub(b *testing.B) {
 	addr := pipelinetest.SharedRedis(b).Addr()
-	for _, kind := range []string{"penstock", "stock"} {
-		b.Run("publish one at a time/"+kind, func(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		run  func(b *testing.B, kind string)
+	}{
+		{"publish one at a time", func(b *testing.B, kind string) {
 			pub, _ := benchPair(b, addr, kind, 1)
-			publish(b, pub, b.Name(), 1)
-		})
-		b.Run("publish 100 a call/"+kind, func(b *testing.B) {
+			publish(b, pub, pipelinetest.Name(b), 1)
+		}},
+		{"publish 100 a call", func(b *testing.B, kind string) {
 			pub, _ := benchPair(b, addr, kind, 1)
-			publish(b, pub, b.Name(), 100)
-		})
-		b.Run("publish one at a time by 100/"+kind, func(b *testing.B) {
+			publish(b, pub, pipelinetest.Name(b), 100)
+		}},
+		{"publish one at a time by 100", func(b *testing.B, kind string) {
 			pub, _ := benchPair(b, addr, kind, 1)
-			b.SetParallelism(50)
+			topic := pipelinetest.Name(b)
+			b.SetParallelism(100 / runtime.GOMAXPROCS(0))
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					must(b, pub.Publish(b.Name(), benchMessages(1)...))
+					if err := pub.Publish(topic, benchMessages(1)...); err != nil {
+						b.Error(err)
+					}
 				}
 			})
-		})
-		b.Run("receive one in flight/"+kind, func(b *testing.B) { benchReceive(b, addr, kind, 1) })
-		b.Run("receive 100 in flight/"+kind, func(b *testing.B) { benchReceive(b, addr, kind, 100) })
+		}},
+		{"receive one in flight", func(b *testing.B, kind string) { benchReceive(b, addr, kind, 1) }},
+		{"receive 100 in flight", func(b *testing.B, kind string) { benchReceive(b, addr, kind, 100) }},
+	} {
+		for _, kind := range []string{"penstock", "stock"} {
+			b.Run(bench.name+"/"+kind, func(b *testing.B) { bench.run(b, kind) })
+		}
 	}
 }
 

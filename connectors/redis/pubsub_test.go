@@ -27,7 +27,7 @@ func (p place) pubSub(t testing.TB, config SubscriberConfig) (*Publisher, *Subsc
 // universal runs Watermill's own tests of Pub/Subs.
 func universal(t *testing.T, p place, features tests.Features, config SubscriberConfig) {
 	t.Helper()
-	features.Persistent = true
+	features.Persistent, features.ForceShort = true, raceDetector
 	shared := config.Group
 	inGroup := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
 		config := config
@@ -37,8 +37,10 @@ func universal(t *testing.T, p place, features tests.Features, config Subscriber
 	tests.TestPubSub(t, features, func(t *testing.T) (message.Publisher, message.Subscriber) { return inGroup(t, shared) }, inGroup)
 }
 
-// TestUniversal is Watermill's own suite. The members of a group share it in all tests
-// but the one of groups, so that what one of them leaves is left to the others.
+// TestUniversal is Watermill's own suite, in full without the race detector, and with its
+// fewer messages and subscribers (ForceShort) under it. The Pub/Subs of a test share a
+// group, so that what one of them leaves is left to the others. TestReconnect is not run:
+// see TestPubSubWhenConnectionsAreCut.
 func TestUniversal(t *testing.T) {
 	each(t, func(t *testing.T, p place) {
 		t.Run("group", func(t *testing.T) {
