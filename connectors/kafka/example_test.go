@@ -13,10 +13,7 @@ import (
 
 // embedded starts a Kafka in this process, for the examples.
 func embedded() (connection kafka.Connection, end func()) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "carts"))
-	if err != nil {
-		log.Fatal(err)
-	}
+	cluster := kfake.MustCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "carts"))
 	return kafka.Connection{Brokers: cluster.ListenAddrs()}, cluster.Close
 }
 
@@ -28,7 +25,8 @@ func ExampleNewPublisher() {
 		Key:        func(_ string, m *message.Message) (string, error) { return m.Metadata.Get("user"), nil },
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	bought := message.NewMessage("0193c1e8", []byte(`{"item":"shoes"}`))
 	bought.Metadata.Set("user", "u1")
@@ -42,19 +40,23 @@ func ExampleNewSubscriber() {
 	defer end()
 	publisher, err := kafka.NewPublisher(kafka.PublisherConfig{Connection: connection})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	err = publisher.Publish("carts", message.NewMessage("1", []byte("shoes")), message.NewMessage("2", []byte("socks")))
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	subscriber, err := kafka.NewSubscriber(kafka.SubscriberConfig{Connection: connection, ConsumerGroup: "warehouse"})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	messages, err := subscriber.Subscribe(context.Background(), "carts")
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	for range 2 {
 		m := <-messages

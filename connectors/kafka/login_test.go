@@ -57,7 +57,8 @@ func tokenURL(t *testing.T, token func() string) (url string, given *int) {
 		w.Header().Set("Content-Type", "application/json")
 		if !ok || id != "penstock" || secret != "s3cret" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "kafka" {
 			w.WriteHeader(http.StatusUnauthorized)
-			w.Write([]byte(`{"error":"invalid_client","error_description":"PAYLOAD"}`))
+			_, err := w.Write([]byte(`{"error":"invalid_client","error_description":"PAYLOAD"}`))
+			must(t, err)
 			return
 		}
 		*given++

@@ -40,7 +40,7 @@ type kafkaTest struct {
 // on makes a pipeline with a topic of three partitions.
 func on(t testing.TB, addr string) *kafkaTest {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.MetadataMinAge(10*time.Millisecond)) // else a topic that is made is not seen for seconds
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.MetadataMinAge(10*time.Millisecond)) // its cache hides new topics
 	must(t, err)
 	t.Cleanup(client.Close)
 	k := &kafkaTest{TB: t, addr: addr, name: pipelinetest.Name(t), topic: pipelinetest.Name(t), admin: kadm.NewClient(client)}

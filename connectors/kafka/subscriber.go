@@ -34,8 +34,7 @@ const (
 	heartbeat = time.Second
 	// closePatience is how long the last commit and leaving the group may take.
 	closePatience = 5 * time.Second
-	// fetchWait is how long a broker keeps a fetch that finds nothing; Close waits
-	// for it. Java's default.
+	// fetchWait is how long a broker keeps a fetch that finds nothing: Java's default.
 	fetchWait = 500 * time.Millisecond
 	// fetchBytes bounds an answer of a broker, and partitionFetchBytes what it
 	// holds of one partition, compressed.

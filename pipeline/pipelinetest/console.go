@@ -82,3 +82,30 @@ func numbered(text []byte, label string) (int64, error) {
 	}
 	return strconv.ParseInt(string(digits), 10, 64)
 }
+
+// ProduceByConsole writes records to a topic by Kafka's own ConsoleProducer, with
+// its partitioner, and returns when the broker has them. Keys and values must hold
+// no tab and no line end.
+func ProduceByConsole(ctx context.Context, broker, topic string, records [][2]string) error {
+	java, err := program("java", "openjdk-17-jre-headless")
+	if err != nil {
+		return err
+	}
+	libs, err := kafkaLibs("")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, java, "-Xmx512m", "-Dfile.encoding=UTF-8", "-cp", filepath.Join(libs, "*"),
+		"org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", broker, "--topic", topic,
+		"--reader-property", "parse.key=true", "--reader-property", "key.separator=\t")
+	cmd.SysProcAttr = tied()
+	var lines bytes.Buffer
+	for _, r := range records {
+		fmt.Fprintf(&lines, "%s\t%s\n", r[0], r[1])
+	}
+	cmd.Stdin = &lines
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ConsoleProducer on topic %s: %w:\n%s", topic, err, tailOf(string(out), 10))
+	}
+	return nil
+}
