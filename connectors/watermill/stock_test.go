@@ -86,10 +86,10 @@ func readersEnd(t *testing.T) {
 }
 
 func TestStockRedisSourceConforms(t *testing.T) {
-	readersEnd(t)
 	values := numbers(12)
 	each(t, func(t *testing.T, p place) {
 		conform.Source(t, conform.SourceCase{Values: values, Shared: true, OneByOne: true, Fresh: func(t *testing.T) pipeline.Source {
+			readersEnd(t)
 			topic := pipelinetest.Name(t)
 			publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(&redis.Options{Addr: p.redis})}, nil)
 			publish(t, publisher, err, topic, values...)
