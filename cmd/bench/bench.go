@@ -60,16 +60,17 @@ type sizes struct {
 	starts      int
 	idle        time.Duration
 	calibration float64 // seconds
+	fewer       int     // times fewer messages for the Pub/Subs
 }
 
 var (
 	fullSizes = sizes{
 		waiting: 1_000_000, paused: time.Minute, latency: 20 * time.Second,
-		starts: 10, idle: 10 * time.Second, calibration: 2,
+		starts: 10, idle: 10 * time.Second, calibration: 2, fewer: 1,
 	}
 	quickSizes = sizes{
 		waiting: 100_000, paused: 5 * time.Second, latency: 4 * time.Second,
-		starts: 3, idle: 2 * time.Second, calibration: 0.2,
+		starts: 3, idle: 2 * time.Second, calibration: 0.2, fewer: 20,
 	}
 )
 
@@ -260,7 +261,7 @@ func allNames() []string {
 func penstockNames() []string {
 	var names []string
 	for _, name := range allNames() {
-		if !strings.HasPrefix(name, "stream-") && !strings.HasPrefix(name, "list-") {
+		if !strings.HasPrefix(name, "stream-") && !strings.HasPrefix(name, "list-") && !strings.HasPrefix(name, "pubsub-") {
 			names = append(names, name)
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	startLimit = 30 * time.Second
 )
 
-// situation is something that is measured of Penstock alone.
+// situation is something that is measured beside the movers.
 type situation struct {
 	name    string
 	measure func(*bench, context.Context, *report.Report) error
@@ -37,6 +37,8 @@ var situations = []situation{
 	{"memory-paused-list", memoryPaused(measure.List)},
 	{"startup", (*bench).startup},
 	{"idle", (*bench).idle},
+	{"pubsub-redis", comparePubSubs("Redis")},
+	{"pubsub-kafka", comparePubSubs("Kafka")},
 }
 
 // start runs Penstock on the work; the caller waits for it or stops it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +102,7 @@ func (r *partitionReader) consumer() (*kgo.Client, error) {
 	if r.client != nil || r.life.Err() != nil {
 		return r.client, r.life.Err()
 	}
-	client, err := kgo.NewClient(append(r.source.opts[:len(r.source.opts):len(r.source.opts)],
+	client, err := kgo.NewClient(append(slices.Clip(r.source.opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: {r.partition: kgo.NewOffset().At(r.next.Load())}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // what is missing is a gap
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

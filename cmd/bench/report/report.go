@@ -18,6 +18,7 @@ type Report struct {
 	Memory  []Memory  `json:"memory"`
 	Startup *Startup  `json:"startup,omitempty"`
 	Idle    *Idle     `json:"idle,omitempty"`
+	PubSubs []PubSub  `json:"pubsubs,omitempty"`
 	Targets []Target  `json:"targets"` // filled by Judge
 }
 
@@ -119,6 +120,25 @@ type Startup struct {
 type Idle struct {
 	Seconds float64 `json:"seconds"`
 	Percent float64 `json:"percent_of_a_core"`
+}
+
+// PubSub is the rates of Penstock's Watermill Pub/Sub of a system and of the stock
+// one, run in turns, in messages a second.
+type PubSub struct {
+	System   string    `json:"system"` // Redis or Kafka
+	What     string    `json:"what"`
+	Penstock []float64 `json:"penstock"`
+	Stock    []float64 `json:"stock"`
+}
+
+// Ratio is the median over the runs of Penstock's rate by that of the stock one just
+// after it; 0: no runs.
+func (p PubSub) Ratio() float64 {
+	ratios := make([]float64, min(len(p.Penstock), len(p.Stock)))
+	for i := range ratios {
+		ratios[i] = p.Penstock[i] / p.Stock[i]
+	}
+	return Quantile(ratios, 0.5)
 }
 
 // Rate is the median of the runs, in records a second; 0: no runs.

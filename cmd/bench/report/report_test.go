@@ -48,6 +48,10 @@ func sample() *Report {
 		Memory:  []Memory{{From: "stream", Situation: "full speed, 1000000 waiting", PeakRSS: 61 << 20, MeanRSS: 50 << 20}},
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},
+		PubSubs: []PubSub{
+			{System: "Redis", What: "publish, 64 at once", Penstock: []float64{60_000, 50_000, 70_000}, Stock: []float64{20_000, 25_000, 20_000}},
+			{System: "Kafka", What: "publish, a message at a time", Penstock: []float64{1000}, Stock: []float64{1100}},
+		},
 	}
 }
 
@@ -80,7 +84,7 @@ func TestTableForPeople(t *testing.T) {
 
 func TestTableOfOneRow(t *testing.T) {
 	r := sample()
-	r.Rows, r.Latency, r.Memory, r.Startup, r.Idle = r.Rows[:1], nil, nil, nil, nil
+	r.Rows, r.Latency, r.Memory, r.Startup, r.Idle, r.PubSubs = r.Rows[:1], nil, nil, nil, nil, nil
 	r.Judge()
 	golden(t, "one.txt", r.WriteTable)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	r.writeRows(&out, "stream", "stream-step")
 	r.writeRows(&out, "list", "list-step")
 	r.writeOthers(&out)
+	r.writePubSubs(&out)
 	r.writeTargets(&out)
 	_, err := w.Write(out.Bytes())
 	return err
@@ -76,6 +78,20 @@ func (r *Report) writeOthers(out *bytes.Buffer) {
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(out, "  idle pipeline: %.1f %% of a core over %.0f s\n", i.Percent, i.Seconds)
 	}
+}
+
+// writePubSubs writes the table of Watermill's Pub/Subs.
+func (r *Report) writePubSubs(out *bytes.Buffer) {
+	if len(r.PubSubs) == 0 {
+		return
+	}
+	var table bytes.Buffer
+	fmt.Fprintln(&table, "\nWatermill Pub/Sub\tPenstock, messages/s\tstock\tratio")
+	for _, p := range r.PubSubs {
+		fmt.Fprintf(&table, "%s: %s\t%s\t%s\t%.3g\n", p.System, p.What,
+			thousands(Quantile(slices.Clone(p.Penstock), 0.5)), thousands(Quantile(slices.Clone(p.Stock), 0.5)), p.Ratio())
+	}
+	align(out, table.Bytes())
 }
 
 func (r *Report) writeTargets(out *bytes.Buffer) {

@@ -38,6 +38,12 @@ func (r *Report) Judge() {
 		}
 		r.Targets = append(r.Targets, t)
 	}
+	for _, p := range r.PubSubs {
+		r.Targets = append(r.Targets, Target{
+			Name: fmt.Sprintf("Pub/Sub of %s, %s, beside the stock one", p.System, p.What), Want: "> 1 ×",
+			Got: fmt.Sprintf("%.3g ×", p.Ratio()), Met: p.Ratio() > 1,
+		})
+	}
 	if r.Startup != nil {
 		r.Targets = append(r.Targets, atMost("exec to the first XREAD, median", r.Startup.P50, 100, "%.0f ms"))
 	}

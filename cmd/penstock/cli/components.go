@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/penstock-io/penstock/connectors/kafka"
 	"github.com/penstock-io/penstock/connectors/local"
 	"github.com/penstock-io/penstock/connectors/redis"
@@ -18,8 +20,11 @@ func BuiltIn() Components {
 }
 
 // sources are the sources that are built in.
-func sources() []Source {
-	return append([]Source{
+func sources() []Source { return slices.Concat(serverSources(), localSources(), watermillSources()) }
+
+// serverSources read from Redis and Kafka.
+func serverSources() []Source {
+	return []Source{
 		NewSource(SourceInfo{
 			Name: "redis_list", Best: pipeline.ExactlyOnce,
 			Doc: `Lists of Redis, read from one end as writers push at the other.
@@ -80,6 +85,12 @@ Order is kept per partition. Positions are the pipeline's, not a consumer group'
 		}, func(env Environment, t kafka.SourceSettings) (*kafka.Source, error) {
 			return kafka.NewSource(t, env.Pipeline, env.Log)
 		}),
+	}
+}
+
+// localSources read what is near by.
+func localSources() []Source {
+	return []Source{
 		NewSource(SourceInfo{
 			Name: "stdin", Best: pipeline.AtMostOnce,
 			Doc:     "Lines of standard input. What is under way is lost with the process.",
@@ -104,7 +115,7 @@ Order is kept per partition. Positions are the pipeline's, not a consumer group'
 		}, func(_ Environment, t local.GenerateSettings) (*local.Generate, error) {
 			return local.NewGenerate(t), nil
 		}),
-	}, watermillSources()...)
+	}
 }
 
 // withGroup is redis_stream where a group is read.
