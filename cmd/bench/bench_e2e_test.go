@@ -14,7 +14,7 @@ import (
 
 func TestBenchOnRealServers(t *testing.T) {
 	dir := t.TempDir()
-	out, err := runCommand(t, "--quick", "--seconds", "0.2", "--only", "^(stream|list)-(step|pipelined|group|stock)$", "--out", dir)
+	out, err := runCommand(t, "--quick", "--seconds", "0.2", "--only", "^((stream|list)-(step|pipelined|group|stock)|pubsub-.*)$", "--out", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +31,14 @@ func TestBenchOnRealServers(t *testing.T) {
 	}
 	if len(found.Rows) != 6 || found.Header.Redis == "unknown" || found.Header.Kafka == "unknown" {
 		t.Errorf("got %d rows, %+v; want the six loops, and the versions of the servers", len(found.Rows), found.Header)
+	}
+	if len(found.PubSubs) != 8 {
+		t.Errorf("got %+v; want four rates of each system's Pub/Subs", found.PubSubs)
+	}
+	for _, p := range found.PubSubs {
+		if len(p.Penstock) != 1 || len(p.Stock) != 1 || p.Ratio() <= 0 {
+			t.Errorf("got %+v; want a rate of each side", p)
+		}
 	}
 	for _, row := range found.Rows {
 		if len(row.Runs) != 1 || row.Rate() <= 0 || row.CPU() <= 0 || !row.Verdict().Clean() {
