@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,34 +29,42 @@ const (
 
 // pubSub is one Watermill Pub/Sub of two.
 type pubSub struct {
+	// fill makes what publishes what is to be received, where publisher would take long.
+	fill       func(*bench) (message.Publisher, error)
 	publisher  func(*bench) (message.Publisher, error)
 	subscriber func(b *bench, group string, inFlight int) (message.Subscriber, error)
 }
 
-// pubSubs are Penstock's and the stock ones, by system.
-var pubSubs = map[string]struct{ penstock, stock pubSub }{
+// pubSubs are Penstock's and the stock ones, by system, and how many messages they
+// receive in a run.
+var pubSubs = map[string]struct {
+	received        int
+	penstock, stock pubSub
+}{
 	"Redis": {
-		pubSub{func(b *bench) (message.Publisher, error) {
+		10_000,
+		pubSub{publisher: func(b *bench) (message.Publisher, error) {
 			return redis.NewPublisher(redis.PublisherConfig{Client: b.client})
-		}, func(b *bench, group string, inFlight int) (message.Subscriber, error) {
+		}, subscriber: func(b *bench, group string, inFlight int) (message.Subscriber, error) {
 			return redis.NewSubscriber(redis.SubscriberConfig{Client: b.client, Group: group, MaxInFlight: inFlight})
 		}},
-		pubSub{func(b *bench) (message.Publisher, error) {
+		pubSub{publisher: func(b *bench) (message.Publisher, error) {
 			return redisstream.NewPublisher(redisstream.PublisherConfig{Client: b.ownClient()}, nil)
-		}, func(b *bench, group string, _ int) (message.Subscriber, error) {
+		}, subscriber: func(b *bench, group string, _ int) (message.Subscriber, error) {
 			return redisstream.NewSubscriber(redisstream.SubscriberConfig{Client: b.ownClient(), ConsumerGroup: group, DisableIndefiniteInitialBlock: true}, nil)
 		}},
 	},
 	"Kafka": {
-		pubSub{func(b *bench) (message.Publisher, error) {
+		200_000,
+		pubSub{publisher: func(b *bench) (message.Publisher, error) {
 			return kafka.NewPublisher(kafka.PublisherConfig{Connection: kafka.Connection{Brokers: []string{b.kafka.Addr()}}})
-		}, func(b *bench, group string, inFlight int) (message.Subscriber, error) {
+		}, subscriber: func(b *bench, group string, inFlight int) (message.Subscriber, error) {
 			return kafka.NewSubscriber(kafka.SubscriberConfig{Connection: kafka.Connection{Brokers: []string{b.kafka.Addr()}},
 				ConsumerGroup: group, InFlight: inFlight})
 		}},
-		pubSub{func(b *bench) (message.Publisher, error) {
+		pubSub{publisher: func(b *bench) (message.Publisher, error) {
 			return stockkafka.NewPublisher(stockkafka.PublisherConfig{Brokers: []string{b.kafka.Addr()}, Marshaler: stockkafka.DefaultMarshaler{}}, nil)
-		}, func(b *bench, group string, _ int) (message.Subscriber, error) {
+		}, subscriber: func(b *bench, group string, _ int) (message.Subscriber, error) {
 			config := stockkafka.DefaultSaramaSubscriberConfig()
 			config.Consumer.Offsets.Initial = sarama.OffsetOldest
 			return stockkafka.NewSubscriber(stockkafka.SubscriberConfig{Brokers: []string{b.kafka.Addr()},
@@ -69,7 +78,7 @@ func (b *bench) ownClient() *goredis.Client {
 	return goredis.NewClient(&goredis.Options{Addr: b.redis.Addr()})
 }
 
-// pubSubWays are what is compared, and how many messages each takes.
+// pubSubWays are what is compared, and how many messages each publishes; 0: it receives.
 var pubSubWays = []struct {
 	what     string
 	messages int
@@ -77,8 +86,8 @@ var pubSubWays = []struct {
 }{
 	{"publish, a message at a time", 2_000, publishBy(1)},
 	{"publish, 64 at once", 20_000, publishBy(manyCallers)},
-	{"receive, a message at a time", 10_000, receiveWith(1)},
-	{"receive, many in flight", 10_000, receiveWith(manyInFlight)},
+	{"receive, a message at a time", 0, receiveWith(1)},
+	{"receive, many in flight", 0, receiveWith(manyInFlight)},
 }
 
 // comparePubSubs measures Penstock's Pub/Sub of a system beside the stock one, in turns.
@@ -87,12 +96,13 @@ func comparePubSubs(system string) func(*bench, context.Context, *report.Report)
 		sides := pubSubs[system]
 		for _, way := range pubSubWays {
 			rates := report.PubSub{System: system, What: way.what}
-			n := max(way.messages/b.sizes.fewer, manyCallers)
+			n := max(cmp.Or(way.messages, sides.received)/b.sizes.fewer, manyCallers)
 			for range b.options.runs {
 				for _, side := range []struct {
 					pubSub
 					rates *[]float64
 				}{{sides.penstock, &rates.Penstock}, {sides.stock, &rates.Stock}} {
+					side.fill = sides.penstock.publisher // the wire is the same
 					rate, err := b.pubSubRate(ctx, side.pubSub, n, way.rate)
 					if err != nil {
 						return fmt.Errorf("%s: %w", way.what, err)
@@ -129,7 +139,7 @@ func publishBy(callers int) func(*bench, context.Context, pubSub, string, int) (
 
 func receiveWith(inFlight int) func(*bench, context.Context, pubSub, string, int) (float64, error) {
 	return func(b *bench, ctx context.Context, p pubSub, topic string, n int) (rate float64, err error) {
-		publisher, err := p.publisher(b)
+		publisher, err := p.fill(b)
 		if err != nil {
 			return 0, err
 		}
