@@ -201,7 +201,6 @@ func (r *partitionReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 			break
 		}
 		taken++
-		r.next.Store(record.Offset + 1)
 		if record.Attrs.IsControl() {
 			continue
 		}
@@ -209,6 +208,9 @@ func (r *partitionReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 		out.Key, out.Value, out.Headers = record.Key, pipeline.RawValue(record.Value), headersIn(record)
 		out.Time, out.Offset = record.Timestamp, pipeline.Offset{Minor: uint64(record.Offset + 1)} //nolint:gosec // offsets are not negative
 		b.Bytes += size
+	}
+	if taken > 0 {
+		r.next.Store(r.held[taken-1].Offset + 1)
 	}
 	if r.held = r.held[taken:]; len(r.held) == 0 {
 		r.held = nil // and the fetch with it
