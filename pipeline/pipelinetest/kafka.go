@@ -109,7 +109,9 @@ func (k *Kafka) format(ctx context.Context, java, classes string, port int, o Ka
 // properties gives the file of one broker that is its own controller, by the
 // addresses of its listeners; sasl may be empty. After a kill the controller
 // waits for the end of the broker's old session before it lets the new one in,
-// so that is short: 3 s in place of 9.
+// so that is short: 3 s in place of 9. Nothing is deleted for its age: records of
+// tests, and those of old backlogs, have timestamps of long ago, and the first look
+// for such, 30 s after the start, would take them away.
 func properties(plain, controller, sasl, data string, more map[string]string) string {
 	all := map[string]string{
 		"process.roles":                                    "broker,controller",
@@ -122,6 +124,7 @@ func properties(plain, controller, sasl, data string, more map[string]string) st
 		"broker.session.timeout.ms":                        "3000",
 		"broker.heartbeat.interval.ms":                     "500",
 		"log.dirs":                                         data,
+		"log.retention.ms":                                 "-1",
 		"offsets.topic.replication.factor":                 "1",
 		"transaction.state.log.replication.factor":         "1",
 		"transaction.state.log.min.isr":                    "1",

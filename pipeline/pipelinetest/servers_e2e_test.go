@@ -112,6 +112,29 @@ func TestKafkaKeepsRecordsOverKill(t *testing.T) {
 	}
 }
 
+// Tests give their records fixed times, of long ago.
+func TestKafkaKeepsOldRecords(t *testing.T) {
+	topic := Name(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(SharedKafka(t).Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	admin := kadm.NewClient(client)
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+	configs, err := admin.DescribeTopicConfigs(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range configs[0].Configs {
+		if c.Key == "retention.ms" && c.MaybeValue() != "-1" {
+			t.Errorf("retention.ms is %s: records of old times are deleted after 30 s", c.MaybeValue())
+		}
+	}
+}
+
 func TestSharedServersAnswerAndRefuseHarm(t *testing.T) {
 	r, k := SharedRedis(t), SharedKafka(t)
 	if r != SharedRedis(t) || k != SharedKafka(t) {
