@@ -12,9 +12,10 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 # Packages with tests that need real servers; these files have the build tag e2e.
-E2E = $(shell grep -rl --include='*_test.go' '^//go:build.*e2e' . | xargs -r -n1 dirname | sort -u)
-# The ones that run with -race a second time: connectors against the real servers.
-E2E_RACE = $(filter ./connectors/%,$(E2E))
+E2E_ALL  = $(shell grep -rl --include='*_test.go' '^//go:build.*e2e' . | xargs -r -n1 dirname | sort -u)
+# Connectors run theirs with -race.
+E2E_RACE = $(filter ./connectors/%,$(E2E_ALL))
+E2E      = $(filter-out $(E2E_RACE),$(E2E_ALL))
 
 .PHONY: build test test-unit test-e2e test-race lint bench fuzz servers clean
 
@@ -32,7 +33,7 @@ test-e2e: $(CACHE)/bin/servers
 	$(CACHE)/bin/servers -limit $(LIMIT) go test -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E)
 
 test-race: $(CACHE)/bin/servers
-	$(if $(E2E_RACE),$(CACHE)/bin/servers -limit $(LIMIT) go test -race -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E_RACE))
+	$(CACHE)/bin/servers -limit $(LIMIT) go test -race -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E_RACE)
 
 # Installs redis-server, Java and Apache Kafka where they are missing.
 servers:
