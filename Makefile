@@ -28,9 +28,10 @@ test: test-unit test-e2e test-race
 test-unit:
 	go test -race -shuffle=on -timeout $(LIMIT) ./...
 
-# End to end, on a real Redis and a real Kafka that are started once for all.
+# End to end, on a real Redis and a real Kafka that are started once for all. More at
+# once than there are cores: most of them wait for a server that was killed.
 test-e2e: $(CACHE)/bin/servers
-	$(CACHE)/bin/servers -limit $(LIMIT) go test -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E)
+	$(CACHE)/bin/servers -limit $(LIMIT) go test -tags e2e -shuffle=on -parallel 4 -timeout $(LIMIT) $(E2E)
 
 test-race: $(CACHE)/bin/servers
 	$(CACHE)/bin/servers -limit $(LIMIT) go test -race -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E_RACE)
