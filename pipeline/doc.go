@@ -42,7 +42,8 @@
 //     it and open a new one, whose positions are the only truth about what was
 //     delivered. The outcome of the failed Commit is whatever they say.
 //  8. Opening a Lane MUST make every earlier Lane of the same identity unable to
-//     commit, before its positions are read.
+//     commit, and every Lane of the pipeline that another instance has opened, before
+//     its positions are read.
 //
 // # Errors
 //

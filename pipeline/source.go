@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Source is where records come from. The engine calls its methods from one
-// goroutine, and Close after every Reader is closed.
+// Source is where records come from. The engine calls its methods one at a time,
+// and Close after every Reader is closed.
 type Source interface {
 	// Shards names the shards that exist now. The engine asks again every few
 	// seconds and opens what is new; a shard that is no longer named stays open.
@@ -102,7 +102,9 @@ type Ordered interface {
 // Sink is where records go.
 type Sink interface {
 	// Open takes the lane over from whoever had it (rule 8) and returns it with
-	// the committed position of each shard. Errors: Unreachable while the
+	// the committed position of each shard of the pipeline. Lanes are opened one at a
+	// time. Whatever another instance has of the pipeline, also in other lanes and in
+	// such as LaneID.Lanes no longer counts, can commit nothing from then on. Errors: Unreachable while the
 	// servers are away, Permanent where they refuse.
 	Open(ctx context.Context, id LaneID) (Lane, map[string]Position, error)
 	// Close frees what the lanes share. It may be called more than once.

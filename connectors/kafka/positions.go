@@ -55,6 +55,17 @@ func claimKey(id pipeline.LaneID) string {
 	return id.Pipeline + "/" + strconv.Itoa(id.Lane) + "/claim"
 }
 
+// laneOf gives the number of the lane of a claim's key, false for other keys.
+func laneOf(key, name string) (int, bool) {
+	number, ok := strings.CutPrefix(key, name+"/")
+	if !ok {
+		return 0, false
+	}
+	number, ok = strings.CutSuffix(number, "/claim")
+	lane, err := strconv.Atoi(number)
+	return lane, ok && err == nil && lane >= 0 && number == strconv.Itoa(lane)
+}
+
 // positionKey escapes the shard: a shard called "0/claim" is no claim.
 func positionKey(name, shard string) string { return name + "/" + url.PathEscape(shard) }
 

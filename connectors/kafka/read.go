@@ -13,19 +13,13 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// claim is who owned a lane, since when.
-type claim struct {
-	instance string
-	time     time.Time
-}
-
 // readPositions reads the partition of positions, read_committed, until the
-// claim that was just committed comes back, and gives the positions before it.
-// An open transaction of another pipeline only makes it wait: stopping at the
-// last stable offset would hide what lies behind that.
-func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position, claim, error) {
-	positions := map[string]pipeline.Position{}
-	var own claim
+// claim that was just committed comes back, and gives the positions and the last claim
+// of each lane before it. An open transaction of another pipeline
+// only makes it wait: stopping at the last stable offset would hide what lies behind
+// that.
+func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position, map[int]claim, error) {
+	positions, claims := map[string]pipeline.Position{}, map[int]claim{}
 	err := l.read(ctx, l.partition, kgo.ReadCommitted(), func(r *kgo.Record) (bool, error) {
 		if shard, ok := shardOf(string(r.Key), l.id.Pipeline); ok && len(r.Value) == 0 {
 			delete(positions, shard)
@@ -36,42 +30,20 @@ func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position,
 			}
 			positions[shard] = p
 		}
-		c, ok := l.claimIn(r)
-		if ok && c.instance == l.id.Instance && c.time.Equal(l.claimed) {
-			own = c
+		if lane, ok := laneOf(string(r.Key), l.id.Pipeline); ok && len(r.Value) == 0 {
+			delete(claims, lane)
+		}
+		lane, c, ok := l.claimIn(r)
+		if !ok {
+			return false, nil
+		}
+		if lane == l.id.Lane && c.instance == l.id.Instance && c.time.Equal(l.claimed) {
 			return true, nil
 		}
+		claims[lane] = c
 		return false, nil
 	})
-	return positions, own, err
-}
-
-// newestClaim gives the last claim of the lane. It reads to the end there is now,
-// first without regard to open transactions: one that this lane has left behind
-// would be waited for until it times out. Only where the newest claim is not the
-// own one does it matter what was committed.
-func (l *Lane) newestClaim(ctx context.Context, own claim) (claim, error) {
-	end, err := l.endOffset(ctx, l.partition)
-	if err != nil || end == 0 {
-		return claim{}, err
-	}
-	newest, err := l.lastClaim(ctx, kgo.ReadUncommitted(), end)
-	if err == nil && (newest.instance != own.instance || !newest.time.Equal(own.time)) {
-		newest, err = l.lastClaim(ctx, kgo.ReadCommitted(), end)
-	}
-	return newest, err
-}
-
-// lastClaim gives the last claim of the lane before the offset end.
-func (l *Lane) lastClaim(ctx context.Context, level kgo.IsolationLevel, end int64) (claim, error) {
-	var newest claim
-	err := l.read(ctx, l.partition, level, func(r *kgo.Record) (bool, error) {
-		if c, ok := l.claimIn(r); ok {
-			newest = c
-		}
-		return r.Offset >= end-1, nil
-	})
-	return newest, err
+	return positions, claims, err
 }
 
 // checkPartitions holds the number of partitions against the one that was
@@ -106,18 +78,6 @@ func (l *Lane) checkPartitions(ctx context.Context, n int) error {
 			Do:   "make a topic with the old number again and copy its records partition by partition"}
 	}
 	return nil
-}
-
-// claimIn gives the claim in a record, false where it is none of this lane.
-func (l *Lane) claimIn(r *kgo.Record) (claim, bool) {
-	if r.Attrs.IsControl() || string(r.Key) != claimKey(l.id) {
-		return claim{}, false
-	}
-	var s storedClaim
-	if json.Unmarshal(r.Value, &s) != nil {
-		return claim{}, false
-	}
-	return claim{instance: s.Instance, time: s.Time}, true
 }
 
 // endOffset gives the end of a partition of the positions: its high watermark. A

@@ -38,7 +38,7 @@ type Sink struct {
 	opts       []kgo.Opt
 
 	mu     sync.Mutex
-	claims map[int]claim // the own claim of each lane, as it came back
+	claims map[int]time.Time // when each lane was claimed by this instance
 	// suspicious: a rival may have fenced a lane, and not claimed it yet.
 	suspicious bool
 	unseen     sync.Once       // settings of topics that the user may not see are told of
@@ -70,7 +70,7 @@ func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log 
 		// here as well would hold the lane's turn.
 		kgo.MaxBufferedRecords(1<<22),
 	)
-	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]claim{}, outcomes: map[int]outcome{}}, nil
+	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]time.Time{}, outcomes: map[int]outcome{}}, nil
 }
 
 // Close does nothing: lanes own their connections.
@@ -83,13 +83,15 @@ func (s *Sink) plain() bool { return s.delivery != pipeline.ExactlyOnce }
 //
 //  1. fence: a producer with the lane's transactional id runs InitProducerId,
 //     which aborts what an earlier owner has open and makes it unable to commit;
-//  2. claim: a transaction of its own says who owns the lane now;
+//  2. claim: a transaction of its own says who owns the lane now; where another
+//     instance may hold other lanes of the pipeline (tasks were more, or fewer), these
+//     are fenced too, and the lane is claimed again;
 //  3. read the positions, read_committed, until the own claim comes back:
 //     whatever an earlier owner committed lies before it.
 //
-// A lane that this sink has owned before is opened again only after the claims
-// have been read: where another instance claimed it meanwhile, the error is
-// Fenced, and nobody is fenced in turn.
+// A sink that has owned a lane before opens one only after the claims have been read:
+// where another instance claimed one meanwhile, the error is Fenced, and nobody is
+// fenced in turn. Lanes of one sink are opened one after the other.
 //
 // Of a plain sink it only finds the topics: nobody is fenced, and there are no
 // positions.
@@ -162,69 +164,15 @@ func (l *Lane) open(ctx context.Context) (map[string]pipeline.Position, error) {
 	if err := l.endHanging(ctx, admin, last); err != nil {
 		return nil, err
 	}
-	if err := l.claim(ctx); err != nil {
-		return nil, err
-	}
-	positions, own, err := l.readPositions(ctx)
+	positions, err := l.takeOver(ctx)
 	if err != nil {
 		return nil, err
 	}
 	l.sink.mu.Lock()
-	l.sink.claims[l.id.Lane], l.sink.suspicious = own, false
+	l.sink.claims[l.id.Lane], l.sink.suspicious = l.claimed, false
 	delete(l.sink.outcomes, l.id.Lane)
 	l.sink.mu.Unlock()
 	return positions, nil
-}
-
-// claim commits who owns the lane, and the number of partitions where nobody
-// has written it down yet.
-func (l *Lane) claim(ctx context.Context) error {
-	if err := l.begin(ctx); err != nil {
-		return err
-	}
-	l.produceClaim(ctx)
-	if l.writePartitions > 0 {
-		l.produce(ctx, stored(0, partitionsKey, storedPartitions{Version: version, Partitions: l.writePartitions}))
-	}
-	return l.end(ctx)
-}
-
-func (l *Lane) produceClaim(ctx context.Context) {
-	l.claimed = l.now().UTC()
-	l.produce(ctx, stored(l.partition, claimKey(l.id), storedClaim{
-		Version: version, Instance: l.id.Instance, Lanes: l.id.Lanes, Time: l.claimed,
-	}))
-}
-
-// checkRival returns Fenced where another instance has claimed the lane since
-// this one did. A producer can be fenced by a rival that has not claimed yet, or
-// by nobody: Kafka forgets a silent producer. After such an error it looks twice.
-func (l *Lane) checkRival(ctx context.Context) error {
-	l.sink.mu.Lock()
-	own, owned := l.sink.claims[l.id.Lane]
-	looks := 1
-	if l.sink.suspicious {
-		looks = 2
-	}
-	l.sink.mu.Unlock()
-	if !owned {
-		return nil
-	}
-	for look := range looks {
-		if look > 0 && !wait(ctx, rivalPatience) {
-			return ctx.Err()
-		}
-		newest, err := l.newestClaim(ctx, own)
-		if err != nil {
-			return err
-		}
-		if newest.instance != "" && newest.instance != own.instance {
-			return &pipeline.Error{Class: pipeline.Fenced,
-				What: fmt.Sprintf("pipeline %s was taken over by %s at %s", l.id.Pipeline, newest.instance, newest.time.Format(time.RFC3339)),
-				Do:   "stop one of the two; a pipeline has one active instance"}
-		}
-	}
-	return nil
 }
 
 // wait sleeps, and is false where ctx ended first.

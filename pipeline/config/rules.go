@@ -53,10 +53,12 @@ func (c *checker) name() {
 	}
 }
 
+// maxTasks bounds what one process opens at once: each task is a producer.
+const maxTasks = 64
+
 func (c *checker) tasks() {
-	if c.spec.Tasks != 1 && !c.decoder.bad["tasks"] {
-		c.failAt("tasks", fmt.Sprintf("tasks: %d is not possible yet: a pipeline has one lane", c.spec.Tasks),
-			"write tasks: 1, or leave it out")
+	if n := c.spec.Tasks; (n < 1 || n > maxTasks) && !c.decoder.bad["tasks"] {
+		c.failAt("tasks", fmt.Sprintf("there cannot be %d tasks", n), fmt.Sprintf("write how many lanes are to write at once, from 1 to %d", maxTasks))
 	}
 }
 

@@ -14,7 +14,7 @@ type Pipeline struct {
 	Transforms []Step            `yaml:"transforms" doc:"What happens to records on their way, in this order."`
 	Middleware []Middleware      `yaml:"middleware" doc:"Watermill's middlewares around the transforms, the first outermost; each holds a whole batch, and each item names one."`
 	Sink       Sink              `yaml:"sink" required:"true" doc:"Where records go."`
-	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once."`
+	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once: each is a producer with transactions of its own, and a shard belongs to one of them. More than one pays where there are many shards and several CPUs."`
 	Delivery   pipeline.Delivery `yaml:"delivery" default:"exactly_once" doc:"The guarantee. What source and sink cannot keep is refused."`
 	OnError    OnError           `yaml:"on_error" doc:"What becomes of a record that a format, a transform or the sink refuses."`
 	Window     Window            `yaml:"window" doc:"How much may be on its way at once."`

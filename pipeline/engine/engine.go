@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -51,14 +53,17 @@ type Config struct {
 	// SourceKeepsPosition: the sink stores no positions, the source does.
 	SourceKeepsPosition bool
 	OnSinkError         Policy
-	Batch               pipeline.Limit // of one batch
-	Window              Window         // of what is between Read and Commit
-	CommitEvery         time.Duration  // the longest a busy transaction is open
-	CommitRecords       int            // the largest transaction
-	UntilDrained        bool           // end when each shard is committed to the tail it had at start
-	Patience            time.Duration  // how long UntilDrained waits for a server; 0: for ever
-	Shutdown            time.Duration  // how long a stop may settle what is under way
-	Log                 *slog.Logger
+	// Tasks is how many lanes write at once; 0 is one. A shard belongs to one of them,
+	// by a hash of its name, and the window is divided between them.
+	Tasks         int
+	Batch         pipeline.Limit // of one batch
+	Window        Window         // of what is between Read and Commit
+	CommitEvery   time.Duration  // the longest a busy transaction is open
+	CommitRecords int            // the largest transaction
+	UntilDrained  bool           // end when each shard is committed to the tail it had at start
+	Patience      time.Duration  // how long UntilDrained waits for a server; 0: for ever
+	Shutdown      time.Duration  // how long a stop may settle what is under way
+	Log           *slog.Logger
 	// At, where it is not nil, is told each step of the protocol. Tests kill the
 	// process there.
 	At func(Point)
@@ -79,19 +84,24 @@ const (
 
 // Engine runs one pipeline.
 type Engine struct {
-	cfg       Config
-	state     *state
-	stats     *Stats
-	isolation isolation
-	drain     drain
-	memory    memory
-	said      bool // where shards start
+	cfg   Config
+	state *state
+	stats *Stats
+	tasks []*task
+	// Who fills these opens a lane, or uses the source.
+	opening, asking chan struct{}
+	// begun is true once a lane was opened, and first where the sink knew no position
+	// of the pipeline then. Guarded by opening.
+	begun, first bool
+	ended        atomic.Bool // a task whose shards are all at their end
 }
 
 // New makes an engine. It starts nothing; Run does.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), isolation: isolation{max: cfg.Batch.Records}, memory: memory{}}
-	e.cfg.Source = guardedSource{cfg.Source, e}
+	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), opening: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+	for n := range max(cfg.Tasks, 1) {
+		e.tasks = append(e.tasks, newTask(e, n))
+	}
 	return e
 }
 
@@ -108,40 +118,22 @@ func (e *Engine) State() State { return e.state.get() }
 // or Unreachable when the patience is over or a stop could not settle in time
 // (nothing is lost then: it comes again). The caller closes source and sink.
 func (e *Engine) Run(ctx context.Context) error {
-	backoff := newBackoff()
-	for {
-		started := time.Now()
-		opened, err := e.session(ctx)
-		if refused, ok := errors.AsType[*pipeline.Refused](err); ok {
-			if err = e.isolation.refused(refused); err == nil {
-				continue // at once: the search ends by itself
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	var failed sync.Once
+	var err error
+	for _, t := range e.tasks {
+		running.Go(func() {
+			if why := t.run(ctx); why != nil {
+				failed.Do(func() { err = why })
+				stop() // the others
 			}
-		}
-		if err == nil || ctx.Err() != nil && (!final(err) || errors.Is(err, context.Canceled)) {
-			e.state.stop(nil)
-			return nil
-		}
-		if final(err) {
-			e.state.stop(err)
-			return err
-		}
-		if time.Since(started) > backoffForgets {
-			backoff = newBackoff()
-		}
-		if opened {
-			e.state.trouble(sessionTrouble, err)
-		} else {
-			e.state.trouble(laneTrouble, err)
-		}
-		if over := e.patienceOver(); over != nil {
-			e.state.stop(over)
-			return over
-		}
-		if !sleep(ctx, backoff.next()) {
-			e.state.stop(nil)
-			return nil
-		}
+		})
 	}
+	running.Wait()
+	e.state.stop(err)
+	return err
 }
 
 // final tells whether waiting cannot help.

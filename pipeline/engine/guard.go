@@ -26,70 +26,79 @@ func isPanic(err error) bool {
 // recovered is deferred: it makes an error of a panic of who. The stack is logged
 // once as long as the trouble lasts that it makes. What a panic says may hold a
 // payload.
-func (e *Engine) recovered(who string, err *error, troubles ...string) {
+func (t *task) recovered(who string, err *error, troubles ...string) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if !slices.ContainsFunc(troubles, e.state.has) {
-		e.cfg.Log.Error(who+" panicked", "stack", string(debug.Stack()))
+	if !slices.ContainsFunc(troubles, t.state.has) {
+		t.cfg.Log.Error(who+" panicked", "stack", string(debug.Stack()))
 	}
 	*err = panicError{&pipeline.Error{Class: pipeline.Retryable, What: fmt.Sprintf("%s panicked (%T)", who, p), Do: "the log has the stack; please report it"}}
 }
 
-// guardedSource turns the panics of a source into errors.
+// guardedSource turns the panics of a source into errors, and lets the tasks call it
+// one at a time.
 type guardedSource struct {
 	pipeline.Source
-	engine *Engine
+	task *task
 }
 
 func (s guardedSource) Shards(ctx context.Context) (names []string, err error) {
-	defer s.engine.recovered("the source", &err, laneTrouble, sourceTrouble)
+	defer s.task.recovered("the source", &err, laneTrouble, sourceTrouble)
+	if err := s.task.ask(ctx); err != nil {
+		return nil, err
+	}
+	defer s.task.asked()
 	return s.Source.Shards(ctx)
 }
 
 func (s guardedSource) Open(ctx context.Context, req pipeline.OpenRequest) (r pipeline.Reader, err error) {
-	defer s.engine.recovered("the source", &err, laneTrouble, sourceTrouble)
+	defer s.task.recovered("the source", &err, laneTrouble, sourceTrouble)
+	if err := s.task.ask(ctx); err != nil {
+		return nil, err
+	}
+	defer s.task.asked()
 	if r, err = s.Source.Open(ctx, req); err != nil {
 		return nil, err
 	}
-	return guardedReader{r, s.engine, "the source, on shard " + req.Shard, req.Shard}, nil
+	return guardedReader{r, s.task, "the source, on shard " + req.Shard, req.Shard}, nil
 }
 
 // guardedReader turns the panics of a reader into errors.
 type guardedReader struct {
 	pipeline.Reader
-	engine *Engine
-	who    string
-	shard  string
+	task  *task
+	who   string
+	shard string
 }
 
 func (r guardedReader) Wait(ctx context.Context) (err error) {
-	defer r.engine.recovered(r.who, &err, batchTrouble+r.shard)
+	defer r.task.recovered(r.who, &err, batchTrouble+r.shard)
 	return r.Reader.Wait(ctx)
 }
 
 func (r guardedReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline.Limit) (err error) {
-	defer r.engine.recovered(r.who, &err, batchTrouble+r.shard)
+	defer r.task.recovered(r.who, &err, batchTrouble+r.shard)
 	return r.Reader.Read(ctx, b, limit)
 }
 
 func (r guardedReader) Rewind(p pipeline.Position) (err error) {
-	defer r.engine.recovered(r.who, &err, batchTrouble+r.shard)
+	defer r.task.recovered(r.who, &err, batchTrouble+r.shard)
 	return r.Reader.Rewind(p)
 }
 
 func (r guardedReader) Settle(ctx context.Context, p pipeline.Position) (err error) {
-	defer r.engine.recovered(r.who, &err, settleTrouble+r.shard)
+	defer r.task.recovered(r.who, &err, settleTrouble+r.shard)
 	return r.Reader.Settle(ctx, p)
 }
 
 func (r guardedReader) Tail(ctx context.Context) (p pipeline.Position, err error) {
-	defer r.engine.recovered(r.who, &err, laneTrouble)
+	defer r.task.recovered(r.who, &err, laneTrouble)
 	return r.Reader.Tail(ctx)
 }
 
 func (r guardedReader) Lag(ctx context.Context) (n int64, err error) {
-	defer r.engine.recovered(r.who, &err, sourceTrouble)
+	defer r.task.recovered(r.who, &err, sourceTrouble)
 	return r.Reader.Lag(ctx)
 }

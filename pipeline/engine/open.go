@@ -28,10 +28,10 @@ func (s *session) open(starting bool) ([]*shard, error) {
 	var opened []*shard
 	var failed error
 	for _, name := range names {
-		if s.shards[name] != nil {
+		if s.shards[name] != nil || !s.engine.owns(name) {
 			continue
 		}
-		sh, err := s.openShard(name, starting && len(s.positions) == 0)
+		sh, err := s.openShard(name, starting && s.first)
 		switch {
 		case err == nil:
 			opened = append(opened, sh)
@@ -146,6 +146,7 @@ func (s *session) lookLoop() {
 			return
 		case <-s.end:
 			if int(s.ended.Load()) == len(s.shards) {
+				s.engine.ended.Store(true)
 				s.halt(errStopped)
 			}
 		case <-ticker.C:
@@ -162,6 +163,9 @@ func (s *session) look() {
 	s.lookAtTails()
 	opened, err := s.open(false)
 	s.launch(opened)
+	if len(s.shards) == 0 && s.engine.ended.Load() { // the source has ends, and nothing for this task
+		s.halt(errStopped)
+	}
 	switch {
 	case s.reading.Err() != nil: // that was the error
 	case err == nil:

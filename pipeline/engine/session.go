@@ -16,7 +16,7 @@ import (
 
 // session is the life of one opened lane.
 type session struct {
-	engine *Engine
+	engine *task
 	// ctx ends when the session must end at once; its cause says why.
 	ctx  context.Context
 	fail context.CancelCauseFunc
@@ -28,6 +28,7 @@ type session struct {
 
 	lane      pipeline.Lane
 	positions map[string]pipeline.Position // as the lane was opened
+	first     bool                         // the very first start of the pipeline
 	router    *message.Router
 	window    *window
 
@@ -53,12 +54,13 @@ var errStopped = errors.New("stopped")
 
 // session opens a lane, runs until something ends it, and closes all it opened.
 // opened is false where it did not come to read.
-func (e *Engine) session(stop context.Context) (opened bool, err error) {
-	lane, positions, err := e.openLane(stop)
+func (e *task) session(stop context.Context) (opened bool, err error) {
+	lane, positions, first, err := e.openLane(stop)
 	if err != nil {
 		return false, err
 	}
 	s := newSession(e, lane, positions)
+	s.first = first
 	s.ctx, s.fail = context.WithCancelCause(context.WithoutCancel(stop))
 	s.reading, s.halt = context.WithCancelCause(s.ctx)
 	defer context.AfterFunc(stop, func() { s.halt(errStopped) })()
@@ -73,12 +75,7 @@ func (e *Engine) session(stop context.Context) (opened bool, err error) {
 	return true, s.finish(stop)
 }
 
-func (e *Engine) openLane(ctx context.Context) (_ pipeline.Lane, _ map[string]pipeline.Position, err error) {
-	defer e.recovered("the sink", &err, laneTrouble)
-	return e.cfg.Sink.Open(ctx, pipeline.LaneID{Pipeline: e.cfg.Name, Lanes: 1, Instance: e.cfg.Instance})
-}
-
-func newSession(e *Engine, lane pipeline.Lane, positions map[string]pipeline.Position) *session {
+func newSession(e *task, lane pipeline.Lane, positions map[string]pipeline.Position) *session {
 	s := &session{
 		engine: e, lane: lane, positions: positions, shards: map[string]*shard{},
 		turn: make(chan struct{}, 1), due: make(chan struct{}, 1), end: make(chan struct{}, 1), age: time.NewTimer(time.Hour),
@@ -106,6 +103,7 @@ func (s *session) start() error {
 	}
 	s.sayStarts(opened)
 	s.opened.Store(true)
+	e.started = true
 	e.state.opened()
 	e.at(Opened)
 	if e.drain.over() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -69,7 +70,7 @@ type ledger struct {
 	dead      map[string][]string
 	sizes     []int // records of each transaction
 	opens     atomic.Int64
-	owners    map[string]*entry // by pipeline
+	owners    map[string]*entry // by pipeline, and lane where it is not the first
 
 	// The hooks make it fail; nil: it does not.
 	open   func(ctx context.Context) error
@@ -97,8 +98,12 @@ func (s *ledger) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, m
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opens.Add(1)
-	l := &entry{sink: s, pipeline: id.Pipeline, closed: make(chan struct{})}
-	s.owners[id.Pipeline] = l
+	name := id.Pipeline
+	if id.Lane > 0 {
+		name += "/" + strconv.Itoa(id.Lane)
+	}
+	l := &entry{sink: s, pipeline: id.Pipeline, name: name, closed: make(chan struct{})}
+	s.owners[name] = l
 	s.watch.lanes.Add(1)
 	if s.forgets {
 		return l, nil, nil
@@ -149,6 +154,7 @@ func (s *ledger) position(shard string) int {
 type entry struct {
 	sink     *ledger
 	pipeline string
+	name     string     // of pipeline and lane
 	one      sync.Mutex // held by Write and Commit: they take turns
 	once     sync.Once
 	closed   chan struct{}
@@ -217,7 +223,7 @@ func (l *entry) apply(positions map[string]pipeline.Position) error {
 	s := l.sink
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owners[l.pipeline] != l {
+	if s.owners[l.name] != l {
 		return &pipeline.Error{Class: pipeline.Fenced, What: "taken over by another lane"}
 	}
 	counts, records := map[string]uint64{}, 0

@@ -153,6 +153,9 @@ func (s *tapes) Open(_ context.Context, req pipeline.OpenRequest) (pipeline.Read
 	switch {
 	case req.From != nil:
 		r.next = req.From.Offset.Minor
+		if req.From.Incarnation == t.at(0).Incarnation {
+			t.settled = max(t.settled, r.next) // it cleans up what a crash left behind
+		}
 	case req.KeepsPosition && t.kept:
 		r.next = t.settled
 	case req.First && t.newest:

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +27,7 @@ type State struct {
 	Since  time.Time
 }
 
-// What can be in trouble; the last three go with the name of a shard.
+// What of a task can be in trouble; the last three go with the name of a shard.
 const (
 	laneTrouble    = "lane"    // opening it, and the shards
 	sessionTrouble = "session" // using the lane; a session that opens does not end it, a commit does
@@ -47,7 +45,13 @@ type state struct {
 
 	mu       sync.Mutex
 	current  State
-	troubles map[string]trouble
+	troubles map[troubled]trouble
+}
+
+// troubled is what is in trouble.
+type troubled struct {
+	task int
+	of   string
 }
 
 type trouble struct {
@@ -62,7 +66,7 @@ type trouble struct {
 const reasonsEvery = 30 * time.Second
 
 func newState(log *slog.Logger) *state {
-	return &state{log: log, troubles: map[string]trouble{}, current: State{Name: Starting, Since: time.Now()}}
+	return &state{log: log, troubles: map[troubled]trouble{}, current: State{Name: Starting, Since: time.Now()}}
 }
 
 func (s *state) get() State {
@@ -72,7 +76,7 @@ func (s *state) get() State {
 }
 
 // trouble says that something does not go on, and why.
-func (s *state) trouble(of string, err error) {
+func (s *state) trouble(of troubled, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -91,7 +95,7 @@ func (s *state) trouble(of string, err error) {
 }
 
 // well says that something goes on.
-func (s *state) well(of string) {
+func (s *state) well(of troubled) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, known := s.troubles[of]
@@ -105,22 +109,8 @@ func (s *state) well(of string) {
 	}
 }
 
-// opened says that lane and shards are open: what an earlier session ran into is
-// over, but for its commits.
-func (s *state) opened() {
-	s.mu.Lock()
-	troubles := slices.Collect(maps.Keys(s.troubles))
-	s.mu.Unlock()
-	for _, of := range troubles {
-		if of != sessionTrouble {
-			s.well(of)
-		}
-	}
-	s.well(laneTrouble)
-}
-
 // has tells whether something is in trouble.
-func (s *state) has(of string) bool {
+func (s *state) has(of troubled) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, known := s.troubles[of]

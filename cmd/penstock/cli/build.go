@@ -69,6 +69,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
 		SourceKeepsPosition: !to.Positions,
 		OnSinkError:         policy(p.OnError),
+		Tasks:               p.Tasks,
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},
 		Window:              engine.Window{Batches: p.Window.Batches, Bytes: int(p.Window.Bytes)},
 		CommitEvery:         p.Commit.Every, CommitRecords: p.Commit.Records,

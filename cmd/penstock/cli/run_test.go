@@ -237,10 +237,11 @@ func TestMetricsAddressTaken(t *testing.T) {
 // stuck is a source that does not listen.
 type stuck struct {
 	pipeline.Source
-	free chan struct{}
+	asked, free chan struct{}
 }
 
 func (s stuck) Shards(context.Context) ([]string, error) {
+	close(s.asked)
 	<-s.free
 	return nil, errors.New("free")
 }
@@ -250,7 +251,7 @@ func (s stuck) Close() error { return nil }
 // TestHardStop: a pipeline that does not end is left behind, when the time for a
 // stop is over.
 func TestHardStop(t *testing.T) {
-	source := stuck{free: make(chan struct{})}
+	source := stuck{asked: make(chan struct{}), free: make(chan struct{})}
 	sink := local.NewDrop(local.DropSettings{})
 	ended := make(chan struct{})
 	b := &built{name: "stuck", source: source, sink: sink, engine: engine.New(engine.Config{
@@ -258,7 +259,10 @@ func TestHardStop(t *testing.T) {
 		Window: engine.Window{Batches: 1, Bytes: 1}, CommitEvery: time.Second, CommitRecords: 1,
 	})}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	go func() {
+		<-source.asked
+		cancel()
+	}()
 	go func() {
 		defer close(ended)
 		err := runAll(ctx, []*built{b}, time.Millisecond, quiet())
