@@ -54,31 +54,45 @@ func (l *Lane) takeOver(ctx context.Context) (map[string]pipeline.Position, erro
 	if err := l.claim(ctx); err != nil {
 		return nil, err
 	}
-	positions, claims, err := l.readPositions(ctx)
+	strange, err := l.strange(ctx)
 	if err != nil {
 		return nil, err
 	}
-	strange := l.strange(claims)
-	if len(strange) == 0 {
-		return positions, nil
-	}
-	for _, lane := range strange {
-		if err := l.fence(ctx, lane); err != nil {
+	if len(strange) > 0 {
+		for _, lane := range strange {
+			if err := l.fence(ctx, lane); err != nil {
+				return nil, err
+			}
+		}
+		gone := slices.DeleteFunc(slices.Clone(strange), func(lane int) bool { return lane < l.id.Lanes })
+		if len(gone) > 0 {
+			l.sink.log.Info("lanes of an earlier start, which had more tasks, are fenced", "lanes", gone)
+		}
+		if err := l.claim(ctx, gone...); err != nil {
 			return nil, err
 		}
 	}
-	gone := slices.DeleteFunc(slices.Clone(strange), func(lane int) bool { return lane < l.id.Lanes })
-	l.sink.log.Info("lanes of an earlier start are fenced", "lanes", strange, "no_longer_there", len(gone))
-	if err := l.claim(ctx, gone...); err != nil {
-		return nil, err
-	}
-	positions, _, err = l.readPositions(ctx)
-	return positions, err
+	return l.readPositions(ctx)
 }
 
 // strange gives the other lanes that another instance may hold, sorted: those it has
-// claimed, and those it has not come to yet.
-func (l *Lane) strange(claims map[int]claim) []int {
+// claimed, and those it has not come to yet. It reads without regard to open
+// transactions: those of the lanes that are to be fenced would be waited for until they
+// time out. A claim that is never committed makes it fence one lane more.
+func (l *Lane) strange(ctx context.Context) ([]int, error) {
+	claims := map[int]claim{}
+	end, err := l.endOffset(ctx, l.partition)
+	if err != nil {
+		return nil, err
+	}
+	err = l.read(ctx, l.partition, kgo.ReadUncommitted(), func(r *kgo.Record) (bool, error) {
+		if lane, c, ok := l.claimIn(r); ok && !c.time.Equal(l.claimed) { // who had this lane before counts too
+			claims[lane] = c
+		} else if lane, key := laneOf(string(r.Key), l.id.Pipeline); key && !ok {
+			delete(claims, lane)
+		}
+		return r.Offset >= end-1, nil
+	})
 	lanes := 0
 	for lane, c := range claims {
 		if c.instance != l.id.Instance {
@@ -87,13 +101,11 @@ func (l *Lane) strange(claims map[int]claim) []int {
 	}
 	var strange []int
 	for lane := range lanes {
-		c, claimed := claims[lane]
-		if lane == l.id.Lane || claimed && c.instance == l.id.Instance {
-			continue
+		if c, claimed := claims[lane]; lane != l.id.Lane && (!claimed || c.instance != l.id.Instance) {
+			strange = append(strange, lane)
 		}
-		strange = append(strange, lane)
 	}
-	return strange
+	return strange, err
 }
 
 // fence makes whoever holds a lane unable to commit, and aborts what he has open.
@@ -116,12 +128,13 @@ func (l *Lane) fence(ctx context.Context, lane int) error {
 // Kafka forgets a silent producer. After such an error it looks twice.
 func (l *Lane) checkRival(ctx context.Context) error {
 	l.sink.mu.Lock()
+	_, owned := l.sink.claims[l.id.Lane]
 	own, looks := slices.Collect(maps.Values(l.sink.claims)), 1
 	if l.sink.suspicious {
 		looks = 2
 	}
 	l.sink.mu.Unlock()
-	if len(own) == 0 {
+	if !owned {
 		return nil
 	}
 	for look := range looks {

@@ -105,7 +105,7 @@ func TestLanesThatAreGoneAreForgotten(t *testing.T) {
 		s := k.sink()
 		s.log = slog.New(slog.NewTextHandler(&log, nil))
 		k.openLane(s, []string{"new", "newer"}[start], 0, 1)
-		if said := bytes.Contains(log.Bytes(), []byte("lanes of an earlier start are fenced")); said != want {
+		if said := bytes.Contains(log.Bytes(), []byte("lanes of an earlier start, which had more tasks, are fenced")); said != want {
 			t.Errorf("start %d: fenced is %v, want %v: %s", start, said, want, log.String())
 		}
 	}

@@ -14,12 +14,11 @@ import (
 )
 
 // readPositions reads the partition of positions, read_committed, until the
-// claim that was just committed comes back, and gives the positions and the last claim
-// of each lane before it. An open transaction of another pipeline
-// only makes it wait: stopping at the last stable offset would hide what lies behind
-// that.
-func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position, map[int]claim, error) {
-	positions, claims := map[string]pipeline.Position{}, map[int]claim{}
+// claim that was just committed comes back, and gives the positions before it.
+// An open transaction of another pipeline only makes it wait: stopping at the
+// last stable offset would hide what lies behind that.
+func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position, error) {
+	positions := map[string]pipeline.Position{}
 	err := l.read(ctx, l.partition, kgo.ReadCommitted(), func(r *kgo.Record) (bool, error) {
 		if shard, ok := shardOf(string(r.Key), l.id.Pipeline); ok && len(r.Value) == 0 {
 			delete(positions, shard)
@@ -30,20 +29,10 @@ func (l *Lane) readPositions(ctx context.Context) (map[string]pipeline.Position,
 			}
 			positions[shard] = p
 		}
-		if lane, ok := laneOf(string(r.Key), l.id.Pipeline); ok && len(r.Value) == 0 {
-			delete(claims, lane)
-		}
 		lane, c, ok := l.claimIn(r)
-		if !ok {
-			return false, nil
-		}
-		if lane == l.id.Lane && c.instance == l.id.Instance && c.time.Equal(l.claimed) {
-			return true, nil
-		}
-		claims[lane] = c
-		return false, nil
+		return ok && lane == l.id.Lane && c.instance == l.id.Instance && c.time.Equal(l.claimed), nil
 	})
-	return positions, claims, err
+	return positions, err
 }
 
 // checkPartitions holds the number of partitions against the one that was

@@ -89,7 +89,7 @@ func (s *Sink) plain() bool { return s.delivery != pipeline.ExactlyOnce }
 //  3. read the positions, read_committed, until the own claim comes back:
 //     whatever an earlier owner committed lies before it.
 //
-// A sink that has owned a lane before opens one only after the claims have been read:
+// A lane that this sink has owned before is opened again only after the claims have been read:
 // where another instance claimed one meanwhile, the error is Fenced, and nobody is
 // fenced in turn. Lanes of one sink are opened one after the other.
 //
