@@ -42,8 +42,9 @@
 //     it and open a new one, whose positions are the only truth about what was
 //     delivered. The outcome of the failed Commit is whatever they say.
 //  8. Opening a Lane MUST make every earlier Lane of the same identity unable to
-//     commit, and every Lane of the pipeline that another instance has opened, before
-//     its positions are read.
+//     commit before its positions are read; of a Sink that stores positions also
+//     every Lane of the pipeline that another instance has opened: it may have had
+//     more Lanes, or fewer. Lanes of one instance MUST leave each other alone.
 //
 // # Errors
 //

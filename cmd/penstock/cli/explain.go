@@ -139,8 +139,12 @@ func (c Components) way(p *config.Pipeline) []stop {
 	if p.Sink.Format != nil {
 		out = "writes " + p.Sink.Format.Component + refused
 	}
+	lanes := ""
+	if p.Tasks > 1 {
+		lanes = fmt.Sprintf(", in %d lanes, a shard through one of them,", p.Tasks)
+	}
 	return append(stops, stop{"sink.format", out},
-		stop{"sink." + p.Sink.Component, fmt.Sprintf("commits at once when idle, every %v or %d records when busy%s", p.Commit.Every, p.Commit.Records, refused)})
+		stop{"sink." + p.Sink.Component, fmt.Sprintf("commits%s at once when idle, every %v or %d records when busy%s", lanes, p.Commit.Every, p.Commit.Records, refused)})
 }
 
 // stepText tells which records a transform is for, and what becomes of those it

@@ -51,6 +51,7 @@ var sinkFlaws = flaws{
 	"keeps the last positions only": {"stores positions"},
 	"commits after Close":           {"Close gives up what is not committed"},
 	"does not fence":                {"a new lane ends the earlier one"},
+	"knows one lane":                {"lanes leave each other alone"},
 	"shares positions":              {"pipelines do not share positions"},
 	"Check waits":                   {"Check is called beside everything"},
 	"Commit does not notice Close":  {"Close beside Commit: both return"},

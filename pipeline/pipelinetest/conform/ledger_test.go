@@ -19,21 +19,29 @@ type ledger struct {
 	mu        sync.Mutex
 	delivered []string
 	positions map[string]map[string]pipeline.Position // by pipeline and shard
-	owners    map[string]*ledgerLane
+	owners    map[laneName]*ledgerLane
 	closes    int
+}
+
+type laneName struct {
+	pipeline string
+	number   int
 }
 
 func (s *ledger) Open(_ context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &ledgerLane{ledger: s, pipeline: id.Pipeline, gone: make(chan struct{})}
+	l := &ledgerLane{ledger: s, pipeline: id.Pipeline, number: id.Lane, gone: make(chan struct{})}
+	if s.flaw == "knows one lane" {
+		l.number = 0
+	}
 	if s.flaw == "shares positions" {
 		l.pipeline = "p"
 	}
 	if s.owners == nil {
-		s.owners, s.positions = map[string]*ledgerLane{}, map[string]map[string]pipeline.Position{}
+		s.owners, s.positions = map[laneName]*ledgerLane{}, map[string]map[string]pipeline.Position{}
 	}
-	s.owners[l.pipeline] = l
+	s.owners[laneName{l.pipeline, l.number}] = l
 	if s.flaw == "leaves a goroutine" && id.Pipeline == "other" {
 		go func() { <-s.release }()
 	}
@@ -50,6 +58,7 @@ func (s *ledger) Close() error {
 type ledgerLane struct {
 	ledger   *ledger
 	pipeline string
+	number   int
 	batches  []*pipeline.Batch
 	values   []string
 	once     sync.Once
@@ -108,7 +117,7 @@ func (l *ledgerLane) Commit(ctx context.Context, positions map[string]pipeline.P
 		return ctx.Err()
 	default:
 	}
-	if s.owners[l.pipeline] != l && s.flaw != "does not fence" {
+	if s.owners[laneName{l.pipeline, l.number}] != l && s.flaw != "does not fence" {
 		return &pipeline.Error{Class: pipeline.Fenced, What: "the lane was opened again"}
 	}
 	s.delivered = append(s.delivered, l.values...)

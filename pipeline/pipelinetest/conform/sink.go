@@ -55,6 +55,7 @@ func sinkTests() map[string]func(s *sinkSuite) {
 		"stores positions":                      (*sinkSuite).storesPositions,
 		"Close gives up what is not committed":  (*sinkSuite).closeGivesUp,
 		"a new lane ends the earlier one":       (*sinkSuite).newLane,
+		"lanes leave each other alone":          (*sinkSuite).twoLanes,
 		"pipelines do not share positions":      (*sinkSuite).ownPositions,
 		"Check is called beside everything":     (*sinkSuite).checkBeside,
 		"Close beside Commit: both return":      (*sinkSuite).closeBesideCommit,
@@ -75,7 +76,13 @@ type sinkSuite struct {
 // open opens the lane of a pipeline; it is closed with the test, if not before.
 func (s *sinkSuite) open(pipe string) (pipeline.Lane, map[string]pipeline.Position) {
 	s.Helper()
-	l, positions, err := s.sink.Open(s.Context(), pipeline.LaneID{Pipeline: pipe, Lanes: 1, Instance: "conform"})
+	return s.openLane(pipe, 0, 1)
+}
+
+// openLane opens one lane of several.
+func (s *sinkSuite) openLane(pipe string, number, lanes int) (pipeline.Lane, map[string]pipeline.Position) {
+	s.Helper()
+	l, positions, err := s.sink.Open(s.Context(), pipeline.LaneID{Pipeline: pipe, Lane: number, Lanes: lanes, Instance: "conform"})
 	if err != nil {
 		s.Fatalf("Open: %v", err)
 	}
@@ -219,6 +226,33 @@ func (s *sinkSuite) newLane() {
 	s.holds("of two lanes", "1", "2")
 	if _, got := s.open("p"); s.c.Positions && got["a"] != position(3) {
 		s.Errorf("positions are %+v", got)
+	}
+}
+
+// twoLanes: the lanes of one instance, each with shards of its own.
+func (s *sinkSuite) twoLanes() {
+	one, _ := s.openLane("p", 0, 2)
+	two, _ := s.openLane("p", 1, 2)
+	s.write(two, values("b", "1"))
+	s.write(one, values("a", "2"))
+	s.commit(two, map[string]pipeline.Position{"b": position(1)})
+	s.commit(one, map[string]pipeline.Position{"a": position(1)})
+	if got := s.delivered(s.T); len(got) != 2 {
+		s.Errorf("of two lanes: delivered are %q", got)
+	}
+	if err := one.Close(s.Context()); err != nil {
+		s.Errorf("Close: %v", err)
+	}
+	again, got := s.openLane("p", 0, 2)
+	if want := map[string]pipeline.Position{"a": position(1), "b": position(1)}; s.c.Positions && !maps.Equal(got, want) {
+		s.Errorf("positions are %+v, want those of both lanes: %+v", got, want)
+	}
+	s.write(two, values("b", "3"))
+	s.commit(two, map[string]pipeline.Position{"b": position(2)}) // the other's opening has not ended it
+	s.write(again, values("a", "4"))
+	s.commit(again, map[string]pipeline.Position{"a": position(2)})
+	if got := s.delivered(s.T); len(got) != 4 {
+		s.Errorf("after one was opened again: delivered are %q", got)
 	}
 }
 
