@@ -44,7 +44,9 @@ var pubSubs = map[string]struct {
 	"Redis": {
 		10_000,
 		pubSub{publisher: func(b *bench) (message.Publisher, error) {
-			return redis.NewPublisher(redis.PublisherConfig{Client: b.client})
+			client := b.ownClient()
+			publisher, err := redis.NewPublisher(redis.PublisherConfig{Client: client})
+			return closesBoth{publisher, client}, err
 		}, subscriber: func(b *bench, group string, inFlight int) (message.Subscriber, error) {
 			return redis.NewSubscriber(redis.SubscriberConfig{Client: b.client, Group: group, MaxInFlight: inFlight})
 		}},
@@ -73,7 +75,16 @@ var pubSubs = map[string]struct {
 	},
 }
 
-// ownClient makes a client for a stock Pub/Sub, which closes it.
+// closesBoth is a Publisher that closes its client too, as the stock ones do.
+type closesBoth struct {
+	message.Publisher
+	client *goredis.Client
+}
+
+func (c closesBoth) Close() error { return errors.Join(c.Publisher.Close(), c.client.Close()) }
+
+// ownClient makes a client for one Publisher or Subscriber: both sides begin with new
+// connections.
 func (b *bench) ownClient() *goredis.Client {
 	return goredis.NewClient(&goredis.Options{Addr: b.redis.Addr()})
 }
@@ -84,8 +95,8 @@ var pubSubWays = []struct {
 	messages int
 	rate     func(b *bench, ctx context.Context, p pubSub, topic string, n int) (float64, error)
 }{
-	{"publish, a message at a time", 2_000, publishBy(1)},
-	{"publish, 64 at once", 20_000, publishBy(manyCallers)},
+	{"publish, a message at a time", 10_000, publishBy(1)},
+	{"publish, 64 at once", 100_000, publishBy(manyCallers)},
 	{"receive, a message at a time", 0, receiveWith(1)},
 	{"receive, many in flight", 0, receiveWith(manyInFlight)},
 }
