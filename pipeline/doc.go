@@ -46,6 +46,14 @@
 //     every Lane of the pipeline that another instance has opened: it may have had
 //     more Lanes, or fewer. Lanes of one instance MUST leave each other alone.
 //
+// # Several instances
+//
+// Any number of instances of a pipeline may run. Where it has a Lease, that says
+// which one is active, and the others stand by. Where it has none, or where the Lease
+// is wrong about who is alive, the instance that opened the lane last is the active
+// one (rule 8): the earlier one can commit nothing more, and ends with an error of
+// class Fenced, or stands by. No rule above hangs on the Lease.
+//
 // # Errors
 //
 // An Error has a Class that says who can help (see Class), says what happened

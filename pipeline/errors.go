@@ -21,7 +21,8 @@ const (
 	// Gap means that what the source holds does not continue the committed
 	// position. The pipeline halts unless on_gap says otherwise.
 	Gap
-	// Fenced means that another instance has taken over. The pipeline stops.
+	// Fenced means that another instance has taken over. The pipeline stops, or
+	// stands by where it has a lease.
 	Fenced
 )
 

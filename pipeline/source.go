@@ -117,6 +117,9 @@ type LaneID struct {
 	Lane     int    // 0 … Lanes-1
 	Lanes    int    // how many lanes the pipeline has
 	Instance string // names this process and run, to people and to rivals
+	// Anew: a lease says that this instance is the active one again. The lane is
+	// taken over also from one that has taken it from this instance.
+	Anew bool
 }
 
 // Lane writes batches and commits them with positions. Its methods are called

@@ -146,6 +146,37 @@ func TestLaneTakenOver(t *testing.T) {
 	}
 }
 
+// TestLaneTakenBack: with a lease, one that was fenced has its turn again.
+func TestLaneTakenBack(t *testing.T) {
+	k := anyKafka(t)
+	ours, theirs := k.sink(), k.sink()
+	lane, _ := k.open(ours, "ours")
+	rival, _ := k.open(theirs, "theirs")
+	must(t, rival.Write(t.Context(), batch("list", "of the rival")))
+	must(t, rival.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)}))
+	if err := lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(99)}); err == nil {
+		t.Fatal("a lane that was taken over has committed")
+	}
+	must(t, lane.Close(t.Context()))
+	id := k.id("ours")
+	id.Anew = true
+	lane, positions, err := ours.Open(t.Context(), id)
+	must(t, err)
+	if positions["list"] != at(1) {
+		t.Errorf("the positions are %v", positions)
+	}
+	must(t, lane.Write(t.Context(), batch("list", "of ours")))
+	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(2)}))
+	must(t, lane.Close(t.Context()))
+	if err := rival.Commit(t.Context(), map[string]pipeline.Position{"list": at(99)}); err == nil {
+		t.Fatal("a lane that was taken back has committed")
+	}
+	must(t, rival.Close(t.Context()))
+	k.wantCommitted(k.topic, "of the rival", "of ours")
+	_, _, err = theirs.Open(t.Context(), k.id("theirs"))
+	wantError(t, err, pipeline.Fenced, "taken over by ours")
+}
+
 func TestLaneClosed(t *testing.T) {
 	k := anyKafka(t)
 	lane, _ := k.open(k.sink(), "first")

@@ -91,13 +91,16 @@ func (s *Sink) plain() bool { return s.delivery != pipeline.ExactlyOnce }
 //
 // A lane that this sink has owned before is opened again only after the claims have been read:
 // where another instance claimed one meanwhile, the error is Fenced, and nobody is
-// fenced in turn. Lanes of one sink are opened one after the other.
+// fenced in turn; with id.Anew its earlier claim does not count. Lanes of one sink are opened one after the other.
 //
 // Of a plain sink it only finds the topics: nobody is fenced, and there are no
 // positions.
 func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
+	if id.Anew {
+		s.forget(id.Lane)
+	}
 	limits := &limits{}
 	opts := append(slices.Clip(s.opts), kgo.ProducerBatchMaxBytesFn(limits.batchBytes))
 	if !s.plain() {
@@ -115,6 +118,17 @@ func (s *Sink) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, map
 		return nil, nil, s.opening(err)
 	}
 	return l, positions, nil
+}
+
+// forget makes a lane look like one that was never owned here. What became of it
+// meanwhile is the other owner's: also how its last transaction ended.
+func (s *Sink) forget(lane int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, owned := s.claims[lane]; owned {
+		delete(s.claims, lane)
+		delete(s.outcomes, lane)
+	}
 }
 
 // transactionalID is the identity that Kafka fences by. Frozen.

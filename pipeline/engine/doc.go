@@ -27,6 +27,14 @@
 // new one, and be delivered again. Both wait between tries, longer each time, and
 // say so in the State.
 //
+// # Active and standby
+//
+// With a Lease a run is a chain of turns: it waits until the lease is its own, runs
+// sessions while it renews the lease, and stands by again where another instance has
+// it, or had it. The first lane of a later turn is opened Anew, over whoever has it, and
+// what this process knew of the sink's positions is forgotten. A session whose lease
+// is lost ends as by a stop: what is under way is committed, or refused by the fence.
+//
 // # The end
 //
 // A run ends when it is stopped, when every shard says ErrEnd, or, with

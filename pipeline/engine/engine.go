@@ -63,7 +63,9 @@ type Config struct {
 	UntilDrained  bool           // end when each shard is committed to the tail it had at start
 	Patience      time.Duration  // how long UntilDrained waits for a server; 0: for ever
 	Shutdown      time.Duration  // how long a stop may settle what is under way
-	Log           *slog.Logger
+	// Lease, where it is not nil, decides whether this instance is the active one.
+	Lease pipeline.Lease
+	Log   *slog.Logger
 	// At, where it is not nil, is told each step of the protocol. Tests kill the
 	// process there.
 	At func(Point)
@@ -114,10 +116,22 @@ func (e *Engine) State() State { return e.state.get() }
 // Run moves records until ctx ends (then it stops reading, settles what is
 // under way and returns nil), the sources are at their end or, with
 // UntilDrained, drained. What passes is waited for; errors are of class
-// Permanent (a record halts the pipeline, a setting is impossible), Gap, Fenced,
-// or Unreachable when the patience is over or a stop could not settle in time
-// (nothing is lost then: it comes again). The caller closes source and sink.
+// Permanent (a record halts the pipeline, a setting is impossible), Gap, Fenced
+// (where there is no lease, or the rival does not heed it), or Unreachable when the
+// patience is over or a stop could not settle in time (nothing is lost then: it
+// comes again). The caller closes source and sink.
 func (e *Engine) Run(ctx context.Context) error {
+	run := e.work
+	if e.cfg.Lease != nil {
+		run = e.inTurns
+	}
+	err := run(ctx)
+	e.state.stop(err)
+	return err
+}
+
+// work runs the tasks until all of them have ended.
+func (e *Engine) work(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
@@ -132,7 +146,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		})
 	}
 	running.Wait()
-	e.state.stop(err)
 	return err
 }
 
@@ -159,14 +172,14 @@ func (o *outOfPatience) Unwrap() error {
 	return &pipeline.Error{Class: pipeline.Unreachable, What: o.what}
 }
 
-// patienceOver gives the error to end with, when a server has been away for
-// longer than the patience of UntilDrained.
+// patienceOver gives the error to end with, when a server has been away, or another
+// instance active, for longer than the patience of UntilDrained.
 func (e *Engine) patienceOver() error {
 	if !e.cfg.UntilDrained || e.cfg.Patience == 0 {
 		return nil
 	}
-	since, reason, away := e.state.unreachableSince()
-	if !away || time.Since(since) < e.cfg.Patience {
+	since, reason, waits := e.state.waitsSince()
+	if !waits || time.Since(since) < e.cfg.Patience {
 		return nil
 	}
 	return &outOfPatience{"pipeline " + e.cfg.Name + " waited " + e.cfg.Patience.String() + " (--patience) in vain: " + reason}

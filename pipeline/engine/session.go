@@ -59,6 +59,7 @@ func (e *task) session(stop context.Context) (opened bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	e.anew = false
 	s := newSession(e, lane, positions)
 	s.first = first
 	s.ctx, s.fail = context.WithCancelCause(context.WithoutCancel(stop))

@@ -14,6 +14,7 @@ type StateName string
 // The states.
 const (
 	Starting StateName = "starting"
+	Standby  StateName = "standby" // another instance is active; goes on when that ends
 	Running  StateName = "running"
 	Degraded StateName = "degraded" // waits for something, and goes on by itself
 	Failed   StateName = "failed"   // has ended with an error
@@ -29,6 +30,7 @@ type State struct {
 
 // What of a task can be in trouble; the last three go with the name of a shard.
 const (
+	leaseTrouble   = "lease"   // nobody can tell who is active
 	laneTrouble    = "lane"    // opening it, and the shards
 	sessionTrouble = "session" // using the lane; a session that opens does not end it, a commit does
 	sourceTrouble  = "source"  // looking for shards
@@ -98,14 +100,51 @@ func (s *state) trouble(of troubled, err error) {
 func (s *state) well(of troubled) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, known := s.troubles[of]
-	if !known && s.current.Name != Starting {
+	if _, known := s.troubles[of]; !known && s.current.Name != Starting {
 		return
 	}
-	delete(s.troubles, of)
+	s.over(of)
 	s.derive()
+}
+
+// over ends a trouble, if there is one.
+func (s *state) over(of troubled) {
+	t, known := s.troubles[of]
+	delete(s.troubles, of)
 	if known {
-		s.log.Info("going on", "after_seconds", float64(time.Since(t.since).Milliseconds())/1000, "was", t.reason)
+		s.log.Info("going on", "after_seconds", seconds(time.Since(t.since)), "was", t.reason)
+	}
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// standBy says that another instance is active. What this one ran into before is
+// over.
+func (s *state) standBy(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.troubles)
+	since := time.Now()
+	if s.current.Name == Standby {
+		since = s.current.Since
+	}
+	if s.current.Name != Standby || s.current.Reason != reason {
+		s.log.Info("standing by", "reason", reason)
+	}
+	s.current = State{Name: Standby, Reason: reason, Since: since}
+}
+
+// activate says that this instance is the active one.
+func (s *state) activate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over(troubled{of: leaseTrouble})
+	clear(s.troubles)
+	if s.current.Name == Standby {
+		s.log.Info("active: no other instance is any more", "stood_by_seconds", seconds(time.Since(s.current.Since)))
+	}
+	if s.current.Name != Starting {
+		s.current = State{Name: Starting, Since: time.Now()}
 	}
 }
 
@@ -142,11 +181,14 @@ func (s *state) stop(err error) {
 	}
 }
 
-// unreachableSince gives when the oldest trouble with a server that does not
-// answer began, false where there is none.
-func (s *state) unreachableSince() (time.Time, string, bool) {
+// waitsSince gives when the standing by, or the oldest trouble with a server that
+// does not answer, began, and the reason; false where there is neither.
+func (s *state) waitsSince() (time.Time, string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current.Name == Standby {
+		return s.current.Since, s.current.Reason, true
+	}
 	var oldest trouble
 	for _, t := range s.troubles {
 		if t.class == pipeline.Unreachable && (oldest.reason == "" || t.since.Before(oldest.since)) {

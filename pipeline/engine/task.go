@@ -22,6 +22,7 @@ type task struct {
 	memory    memory
 	said      bool // where shards start
 	started   bool // a session has opened its shards
+	anew      bool // another instance may have had the lane since this one did
 }
 
 func newTask(e *Engine, number int) *task {
@@ -31,6 +32,10 @@ func newTask(e *Engine, number int) *task {
 	t.cfg.Window = Window{Batches: max(e.cfg.Window.Batches/tasks, 1), Bytes: max(e.cfg.Window.Bytes/tasks, 1)}
 	return t
 }
+
+// forget makes the next session the first one: what another instance has done since
+// the last is not known here.
+func (t *task) forget() { t.anew, t.started, t.memory = true, false, memory{} }
 
 // owns tells whether a shard is the task's.
 func (t *task) owns(shard string) bool {
@@ -86,7 +91,7 @@ func (t *task) openLane(ctx context.Context) (lane pipeline.Lane, positions map[
 	}
 	defer func() { <-t.opening }()
 	defer t.recovered("the sink", &err, laneTrouble)
-	lane, positions, err = t.cfg.Sink.Open(ctx, pipeline.LaneID{Pipeline: t.cfg.Name, Lane: t.number, Lanes: len(t.tasks), Instance: t.cfg.Instance})
+	lane, positions, err = t.cfg.Sink.Open(ctx, pipeline.LaneID{Pipeline: t.cfg.Name, Lane: t.number, Lanes: len(t.tasks), Instance: t.cfg.Instance, Anew: t.anew})
 	if err != nil {
 		return nil, nil, false, err
 	}

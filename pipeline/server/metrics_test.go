@@ -93,7 +93,7 @@ penstock_lag_seconds{pipeline="shop",shard="caught up"} 0
 }
 
 // TestLagWhileTheSourceIsAway: what waited last is kept, and the seconds grow; not
-// after a stop that was asked for.
+// after a stop that was asked for. Of what stands by there is nothing.
 func TestLagWhileTheSourceIsAway(t *testing.T) {
 	asked := noon.Add(-time.Minute)
 	shards := map[string]engine.ShardStats{
@@ -123,13 +123,19 @@ penstock_lag_records{pipeline="shop",shard="not begun"} 3
 	}
 }
 
+func TestLagOfStandby(t *testing.T) {
+	shards := map[string]engine.ShardStats{"behind": {Lag: 7, LastTime: noon.Add(-90 * time.Second), Measured: noon.Add(-time.Minute)}}
+	compare(t, watched(engine.Snapshot{Shards: shards}, engine.Standby), "", "penstock_lag_records", "penstock_lag_seconds")
+}
+
 func TestState(t *testing.T) {
 	compare(t, watched(engine.Snapshot{}, engine.Degraded), `
-# HELP penstock_state 1 for the state the pipeline is in: starting, running, degraded, failed or stopped.
+# HELP penstock_state 1 for the state the pipeline is in: starting, standby, running, degraded, failed or stopped.
 # TYPE penstock_state gauge
 penstock_state{pipeline="shop",state="degraded"} 1
 penstock_state{pipeline="shop",state="failed"} 0
 penstock_state{pipeline="shop",state="running"} 0
+penstock_state{pipeline="shop",state="standby"} 0
 penstock_state{pipeline="shop",state="starting"} 0
 penstock_state{pipeline="shop",state="stopped"} 0
 `, "penstock_state")
