@@ -30,7 +30,7 @@ type client struct {
 func (c Connection) newClient(log *slog.Logger) (*client, error) {
 	o, wrong := c.options()
 	if wrong != nil {
-		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of the Redis source: " + wrong.What, Do: wrong.Do}
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of Redis: " + wrong.What, Do: wrong.Do}
 	}
 	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries, o.DialerRetries = 2, true, 4, -1, 1
 	o.ContextTimeoutEnabled = true
@@ -56,11 +56,11 @@ func (t *TLS) apply(o *redis.Options) error {
 	}
 	pem, err := os.ReadFile(t.CAFile)
 	if err != nil {
-		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Redis source cannot be read", Err: err}
+		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of Redis cannot be read", Err: err}
 	}
 	o.TLSConfig.RootCAs = x509.NewCertPool()
 	if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of the Redis source holds no certificate", Do: "write the path of a PEM file"}
+		return &pipeline.Error{Class: pipeline.Permanent, What: "tls.ca_file of Redis holds no certificate", Do: "write the path of a PEM file"}
 	}
 	return nil
 }

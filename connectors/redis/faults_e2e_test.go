@@ -208,7 +208,7 @@ func TestUnixSocket(t *testing.T) {
 
 // acl is the smallest set of rights, as README.md shows it.
 var acl = []string{"on", ">s3cret", "~events", "~penstock:{events}", "+multi", "+exec", "+hmget", "+hset", "+exists", "+hget", "+lrange", "+llen", "+lindex", "+ltrim",
-	"+blmove", "+type", "+eval", "+evalsha", "+xread", "+xinfo|stream", "+xrange", "+xrevrange", "+xtrim", "+config|get", "+scan", "+select"}
+	"+blmove", "~penstock:lease:*", "+get", "+set", "+getrange", "+pexpire", "+del", "+type", "+eval", "+evalsha", "+xread", "+xinfo|stream", "+xrange", "+xrevrange", "+xtrim", "+config|get", "+scan", "+select"}
 
 func TestUserWithTheFewestRights(t *testing.T) {
 	_, p := private(t)
@@ -237,6 +237,17 @@ func TestUserWithTheFewestRights(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, sr.Close())
+
+	log, said := recorded()
+	lease, err := NewLease(Connection{URL: url}, "shop", "one", time.Minute, log)
+	must(t, err)
+	takes(t, lease, true)
+	takes(t, lease, false)
+	must(t, lease.Release(t.Context()))
+	must(t, lease.Close())
+	if said.Len() > 0 {
+		t.Errorf("the lease said %s", said)
+	}
 
 	_, err = l.source(func(s *ListSettings) { s.URL = as("penstock:wrong") }).Open(t.Context(), pipeline.OpenRequest{Shard: "events"})
 	wantError(t, err, pipeline.Unreachable, "WRONGPASS", "user and password")

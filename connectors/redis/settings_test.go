@@ -71,7 +71,7 @@ func TestURLWithASpecialPassword(t *testing.T) {
 	for url, hint := range map[string]bool{
 		"redis://user:pa/ss@localhost": true, "redis://:p#ss@localhost:6379": true, "redis://:p%ss@localhost": true, "localhost:6379": false,
 	} {
-		found := Connection{URL: pipeline.Secret(url)}.validate()
+		found := Connection{URL: pipeline.Secret(url)}.Validate()
 		if len(found) != 1 || strings.Contains(found[0].Do, "percent-encoded") != hint {
 			t.Errorf("%s: got %+v", url, found)
 		}
@@ -79,7 +79,7 @@ func TestURLWithASpecialPassword(t *testing.T) {
 			t.Errorf("%s shows the password", said)
 		}
 	}
-	if found := (Connection{URL: "redis://:p%23ss@localhost:6379"}).validate(); found != nil {
+	if found := (Connection{URL: "redis://:p%23ss@localhost:6379"}).Validate(); found != nil {
 		t.Errorf("got %+v", found)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Validate finds what decoding cannot.
 func (s *ListSettings) Validate() []pipeline.Problem {
-	found := append(s.Connection.validate(), validateKeys(s.Keys)...)
+	found := append(s.Connection.Validate(), validateKeys(s.Keys)...)
 	for i, key := range s.Keys {
 		if _, err := companionOf(key); err != nil && key != "" && !isPattern(key) {
 			found = append(found, pipeline.Problem{Field: keyField(i), What: "no companion key can lie in its slot, because of its braces", Do: "rename the list"})
@@ -26,7 +26,7 @@ func (s *ListSettings) Validate() []pipeline.Problem {
 
 // Validate finds what decoding cannot.
 func (s *StreamSettings) Validate() []pipeline.Problem {
-	found := append(append(s.Connection.validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
+	found := append(append(s.Connection.Validate(), validateKeys(s.Keys)...), s.Trigger.validate()...)
 	if _, ok := parseID([]byte(s.Start)); !ok && s.Start != "oldest" && s.Start != "newest" {
 		found = append(found, pipeline.Problem{Field: "start", What: "neither oldest, newest nor an entry's id", Do: "write an id like 1700000000000-0"})
 	}
@@ -60,7 +60,8 @@ func (s *StreamSettings) validateGroup() []pipeline.Problem {
 	return found
 }
 
-func (c Connection) validate() []pipeline.Problem {
+// Validate finds what decoding cannot.
+func (c Connection) Validate() []pipeline.Problem {
 	if _, wrong := c.options(); wrong != nil {
 		return []pipeline.Problem{*wrong}
 	}
