@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"go.yaml.in/yaml/v4"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 var safeName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
@@ -26,6 +29,7 @@ func (c *checker) check() {
 	c.tasks()
 	fields, because := c.formats()
 	c.delivery()
+	c.lease()
 	c.middleware()
 	c.onError()
 	c.values(fields, because)
@@ -126,6 +130,26 @@ func (c *checker) delivery() {
 	if c.spec.Delivery > best {
 		c.failAt(at, fmt.Sprintf("delivery %s, %s, cannot be kept: the %s keeps %s at best", c.spec.Delivery, written, limit, best),
 			"write delivery: "+best.String())
+	}
+}
+
+// lease gives a pipeline one where its source keeps one and its sink fences who had
+// the lane before: both together are exactly once.
+func (c *checker) lease() {
+	source, ok := c.catalog.find(sources, c.spec.Source.Component)
+	if !ok || c.unsure("source") || c.unsure("sink") || c.unsure("lease") || c.unsure("delivery") {
+		return
+	}
+	leases := source.Leases != nil && source.Leases(c.spec.Source.Settings) && c.spec.Delivery == pipeline.ExactlyOnce
+	switch l := c.spec.Lease; {
+	case l == nil && leases:
+		c.decoder.value(&yaml.Node{Kind: yaml.MappingNode}, reflect.ValueOf(&c.spec.Lease).Elem(), field{typ: reflect.TypeFor[*Lease]()}, "lease")
+	case l == nil:
+	case l.URL == "" && !leases:
+		c.failAt("lease", fmt.Sprintf("a pipeline of %s with delivery %s has no lease of its own", source.Name, c.spec.Delivery),
+			"write url: redis://host:port/db in it, or remove lease")
+	case l.URL != "" && c.catalog.CheckLease != nil:
+		c.decoder.problems(c.catalog.CheckLease(*l), "lease")
 	}
 }
 

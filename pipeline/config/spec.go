@@ -16,6 +16,7 @@ type Pipeline struct {
 	Sink       Sink              `yaml:"sink" required:"true" doc:"Where records go."`
 	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once: each is a producer with transactions of its own, and a shard belongs to one of them. More than one pays where there are many shards and several CPUs."`
 	Delivery   pipeline.Delivery `yaml:"delivery" default:"exactly_once" doc:"The guarantee. What source and sink cannot keep is refused."`
+	Lease      *Lease            `yaml:"lease" example:"{life: 10s}" doc:"Which of several instances of the pipeline is active; the others stand by. Written or not, a pipeline that moves a list or stream of Redis exactly once has one, in the source's own Redis; consumer groups and other pipelines have none unless url is written."`
 	OnError    OnError           `yaml:"on_error" doc:"What becomes of a record that a format, a transform or the sink refuses."`
 	Window     Window            `yaml:"window" doc:"How much may be on its way at once."`
 	Commit     Commit            `yaml:"commit" doc:"When a transaction is committed while records keep coming; an idle pipeline commits at once."`
@@ -111,6 +112,12 @@ type Window struct {
 type Commit struct {
 	Every   time.Duration `yaml:"every" default:"50ms" min:"1ms" doc:"A transaction is at most this old."`
 	Records int           `yaml:"records" default:"100000" min:"1" doc:"A transaction holds at most about this many records."`
+}
+
+// Lease says where the lease of a pipeline is kept, and how long it lasts.
+type Lease struct {
+	Life time.Duration   `yaml:"life" default:"10s" min:"1s" doc:"How long the lease lasts without being renewed (which is tried three times meanwhile): when the active instance is killed or cut off, another one takes over after so long at the latest."`
+	URL  pipeline.Secret `yaml:"url" example:"${LEASE_URL:-redis://localhost:6379/0}" doc:"The Redis that keeps it, as redis:// or rediss://; default: the source's own."`
 }
 
 // Test is a test of the pipeline's transforms. Given and Expect are kept as they

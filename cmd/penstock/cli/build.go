@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -39,12 +40,16 @@ type built struct {
 	engine   *engine.Engine
 	source   pipeline.Source
 	sink     pipeline.Sink
+	lease    *redis.Lease // nil: there is none
 	memories []namedMemory
 }
 
 func (b *built) close() {
 	b.source.Close() //nolint:errcheck // the process ends, and nothing depends on it
 	b.sink.Close()   //nolint:errcheck // as above
+	if b.lease != nil {
+		b.lease.Close() //nolint:errcheck // as above
+	}
 }
 
 // build makes a pipeline from its file. It connects to nobody.
@@ -64,9 +69,12 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
-	me, route := env.Instance, p.Source.Component+" → "+p.Sink.Component
-	return &built{name: p.Name, instance: me, route: route, source: source, sink: sink, memories: stages.memories, engine: engine.New(engine.Config{
-		Name: p.Name, Instance: me, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
+	lease, err := c.lease(p, env)
+	if err != nil {
+		return nil, invalid{fmt.Errorf("%s: %w", p.At, err)}
+	}
+	cfg := engine.Config{
+		Name: p.Name, Instance: env.Instance, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
 		SourceKeepsPosition: !to.Positions,
 		OnSinkError:         policy(p.OnError),
 		Tasks:               p.Tasks,
@@ -75,7 +83,12 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		CommitEvery:         p.Commit.Every, CommitRecords: p.Commit.Records,
 		UntilDrained: run.untilDrained, Patience: run.patience, Shutdown: run.shutdown,
 		Log: env.Log, At: points(),
-	})}, nil
+	}
+	if lease != nil {
+		cfg.Lease = lease
+	}
+	return &built{name: p.Name, instance: env.Instance, route: p.Source.Component + " → " + p.Sink.Component,
+		source: source, sink: sink, lease: lease, memories: stages.memories, engine: engine.New(cfg)}, nil
 }
 
 // instance names this process and start, to people and to rivals.

@@ -58,9 +58,11 @@ type explanation struct {
 	Delivery string   `json:"delivery"` // what holds, at least what is written
 	Because  []string `json:"because"`
 	Order    []string `json:"order"`
-	Way      []stop   `json:"way"`
-	Asks     []string `json:"asks"` // what only the servers can tell
-	File     string   `json:"file"` // the effective file, YAML
+	// Instances says what becomes of several instances.
+	Instances []string `json:"instances"`
+	Way       []stop   `json:"way"`
+	Asks      []string `json:"asks"` // what only the servers can tell
+	File      string   `json:"file"` // the effective file, YAML
 }
 
 // stop is a stage on a record's way.
@@ -88,8 +90,9 @@ func (c Components) explain(p *config.Pipeline) (explanation, error) {
 			"source " + from.Name + ": " + from.Keeps,
 			"sink " + to.Name + ": " + to.Keeps,
 		},
-		Order: []string{"source " + from.Name + ": " + from.Order, "sink " + to.Name + ": " + order},
-		Way:   c.way(p), Asks: append(append([]string{}, from.Asks...), to.Asks...), File: string(file),
+		Order:     []string{"source " + from.Name + ": " + from.Order, "sink " + to.Name + ": " + order},
+		Instances: c.instances(p),
+		Way:       c.way(p), Asks: append(append([]string{}, from.Asks...), to.Asks...), File: string(file),
 	}
 	for i, step := range p.Transforms {
 		if but := c.transform(step).But; but != "" {
@@ -178,6 +181,8 @@ func (e explanation) text() string {
 	bullets(&s, e.Because)
 	s.WriteString("\nOrder\n")
 	bullets(&s, e.Order)
+	s.WriteString("\nActive and standby\n")
+	bullets(&s, e.Instances)
 	s.WriteString("\nThe way of a record\n")
 	width := 0
 	for _, stop := range e.Way {

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/connectors/local"
+	connector "github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
@@ -48,6 +49,7 @@ type job struct {
 	bin    string
 	path   string // of a file that exists; empty: one is written
 	redis  string // host:port
+	login  string // to Redis, "user:password@"; empty: none
 	kafka  string
 	source string // redis_list or redis_stream
 	keys   []string
@@ -85,6 +87,7 @@ func (j *job) forget() {
 	for _, key := range j.keys {
 		client.Del(context.Background(), key, "penstock:{"+key+"}")
 	}
+	client.Del(context.Background(), connector.LeaseKey(j.name))
 }
 
 // file writes the pipeline's file, unless it has one.
@@ -100,7 +103,7 @@ func (j *job) file() string {
 	if j.glob != "" {
 		keys = []byte(`["` + j.glob + `"]`)
 	}
-	line("name: %s\nsource:\n  %s:\n    url: redis://%s/0\n    keys: %s", j.name, j.source, j.redis, keys)
+	line("name: %s\nsource:\n  %s:\n    url: redis://%s%s/0\n    keys: %s", j.name, j.source, j.login, j.redis, keys)
 	for _, more := range j.more {
 		line("    %s", more)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"reflect"
 
+	"github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 )
@@ -47,6 +48,10 @@ type (
 		// Fields says whether its values have fields, with settings (a pointer to them)
 		// as they stand in the file; such a source takes no format. nil: they are bytes.
 		Fields func(settings any) bool
+		// Lease gives the Redis that keeps the pipeline's lease where its file names
+		// none, with settings (a pointer to them); nil, or where it gives nil: there is
+		// none.
+		Lease func(settings any) *redis.Connection
 		// With says all this otherwise for some settings (a pointer to them); nil: they
 		// make no difference.
 		With func(settings any, info SourceInfo) SourceInfo
@@ -177,6 +182,9 @@ func (m maker[C]) fresh() any { return reflect.New(m.settings).Interface() }
 // component is the source as package config knows it.
 func (s Source) component() config.Component {
 	c := config.Component{Name: s.Name, Doc: s.Doc, Example: s.Example, Best: s.Best, Fields: s.Fields, Settings: s.fresh}
+	if s.Lease != nil {
+		c.Leases = func(settings any) bool { return s.Lease(settings) != nil }
+	}
 	if s.With != nil {
 		c.BestWith = func(settings any) pipeline.Delivery { return s.With(settings, s.SourceInfo).Best }
 	}

@@ -21,8 +21,8 @@ type Components struct {
 // catalog lists the components for package config.
 func (c Components) catalog() *config.Catalog {
 	return &config.Catalog{
-		CheckExpression: checkExpression,
-		Sources:         componentsOf(c.Sources), Transforms: componentsOf(c.Transforms),
+		CheckExpression: checkExpression, CheckLease: checkLease,
+		Sources: componentsOf(c.Sources), Transforms: componentsOf(c.Transforms),
 		Formats: componentsOf(c.Formats), Sinks: componentsOf(c.Sinks),
 	}
 }

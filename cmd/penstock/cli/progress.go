@@ -126,7 +126,7 @@ func (p *progress) text(now time.Time, running []*built) string {
 
 // gravity orders states by how much they want to be looked at.
 func gravity(state engine.StateName) int {
-	return slices.Index([]engine.StateName{engine.Stopped, engine.Running, engine.Starting, engine.Degraded, engine.Failed}, state)
+	return slices.Index([]engine.StateName{engine.Stopped, engine.Standby, engine.Running, engine.Starting, engine.Degraded, engine.Failed}, state)
 }
 
 // grouped writes 1234567 as 1,234,567.

@@ -9,32 +9,6 @@ import (
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
-// A second instance takes over; the first ends, and nothing is lost or doubled.
-func TestTakeover(t *testing.T) {
-	t.Parallel()
-	for _, source := range []string{"redis_list", "redis_stream"} {
-		t.Run(source, func(t *testing.T) {
-			t.Parallel()
-			j, shop := newJob(t, source), newShop()
-			pushing := j.push(shop, 60_000, 10_000).Start(t)
-			current := j.start()
-			for _, at := range []int{10_000, 25_000, 40_000} {
-				pipelinetest.Eventually(t, soon, "events are pushed", func() bool { return pushing.Pushed() >= at })
-				next := j.start()
-				if code := current.Exit(soon); code != exitFailed {
-					t.Errorf("the first instance ended with code %d", code)
-				}
-				wantIn(t, current.Log(), "taken over by", "one active instance")
-				current = next
-			}
-			pushing.Wait(t, soon)
-			j.emptied(soon)
-			stopped(t, current)
-			j.check(shop)
-		})
-	}
-}
-
 // Another client pops from the list: the pipeline halts and shows both sides,
 // and loses nothing but what was popped.
 func TestForeignPop(t *testing.T) {
