@@ -54,13 +54,13 @@ var errStopped = errors.New("stopped")
 
 // session opens a lane, runs until something ends it, and closes all it opened.
 // opened is false where it did not come to read.
-func (e *task) session(stop context.Context) (opened bool, err error) {
-	lane, positions, first, err := e.openLane(stop)
+func (t *task) session(stop context.Context) (opened bool, err error) {
+	lane, positions, first, err := t.openLane(stop)
 	if err != nil {
 		return false, err
 	}
-	e.anew = false
-	s := newSession(e, lane, positions)
+	t.anew = false
+	s := newSession(t, lane, positions)
 	s.first = first
 	s.ctx, s.fail = context.WithCancelCause(context.WithoutCancel(stop))
 	s.reading, s.halt = context.WithCancelCause(s.ctx)
