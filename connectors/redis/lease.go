@@ -155,6 +155,18 @@ func (l *Lease) holder(ctx context.Context) (has holder, token string, err error
 	return has, text[:tokenLength], nil
 }
 
+// Active names the instance that has the lease of a pipeline, this one or another in
+// the same Redis; empty: nobody has. It takes nothing.
+func (l *Lease) Active(ctx context.Context, name string) (string, error) {
+	other := *l
+	other.key = LeaseKey(name)
+	has, token, err := other.holder(ctx)
+	if err != nil || token == "" || has.gone() {
+		return "", l.client.classify("looking at the lease "+other.key, err)
+	}
+	return (&pipeline.Taken{Instance: has.Instance, Since: has.Since}).Error(), nil
+}
+
 // removing removes the lease where it has a token.
 var removing = redis.NewScript(`local v = redis.call("get", KEYS[1])
 if v and string.sub(v, 1, #ARGV[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end

@@ -66,12 +66,10 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 	if err := s.client.checkType(ctx, req.Shard, "list"); err != nil {
 		return nil, err
 	}
-	companion, err := companionOf(req.Shard)
+	r, err := s.reader(req.Shard)
 	if err != nil {
 		return nil, err
 	}
-	r := &listReader{source: s, key: req.Shard, companion: companion, lpush: s.settings.PushedBy == "lpush",
-		next: request{count: firstCount}, settledNow: make(chan struct{}, 1)}
 	if err := r.open(ctx, req); err != nil {
 		return nil, err
 	}
@@ -79,6 +77,16 @@ func (s *ListSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipeli
 		return r, nil
 	}
 	return s.settings.Trigger.schedule(r)
+}
+
+// reader makes a reader that is not open yet.
+func (s *ListSource) reader(key string) (*listReader, error) {
+	companion, err := companionOf(key)
+	if err != nil {
+		return nil, err
+	}
+	return &listReader{source: s, key: key, companion: companion, lpush: s.settings.PushedBy == "lpush",
+		next: request{count: firstCount}, settledNow: make(chan struct{}, 1)}, nil
 }
 
 // listReader reads one list. Reading and trimming take turns: a read that races

@@ -34,7 +34,7 @@ func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
 	case from == nil:
 		return &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("list %s was read by another pipeline, or by this one under another name, or _penstock_positions was deleted, or the Kafka is a new one: its companion %s says %d items were removed, and Kafka holds no position for it", r.key, r.companion, base),
-			Do:   "stop whoever else reads it for good, then delete the companion to read what the list holds now from its head"}
+			Do:   "stop whoever else reads it for good; then penstock positions copy takes over the positions of the old name, penstock positions adopt goes on where Redis says, and penstock positions reset reads what the list holds now from its head"}
 	case incarnation == "":
 		return r.anew(ctx, *from, "it has no companion "+r.companion+" any more (FLUSHALL, DEL, or a failover)")
 	case incarnation != from.Incarnation:
