@@ -35,8 +35,8 @@ func TestPositionsOfASinkWithout(t *testing.T) {
 	if got.code != exitFailed || !strings.Contains(got.errOut, "pipeline p: its sink drop stores no positions; the source keeps its own") {
 		t.Errorf("%+v", got)
 	}
-	got = penstock(t, "positions", "rest", path)
-	if got.code != exitInvalid || !strings.Contains(got.errOut, "did you mean reset?") {
+	got = penstock(t, "positions", "sett", path)
+	if got.code != exitInvalid || !strings.Contains(got.errOut, "did you mean set?") {
 		t.Errorf("%+v", got)
 	}
 }

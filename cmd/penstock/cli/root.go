@@ -5,7 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -41,9 +43,11 @@ func noSuchCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	do := "see penstock --help"
+	do := "see " + root.CommandPath() + " --help"
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		do = "did you mean " + near[0] + "?"
+		do = "did you mean " + slices.MinFunc(near, func(a, b string) int {
+			return levenshtein.ComputeDistance(a, args[0]) - levenshtein.ComputeDistance(b, args[0])
+		}) + "?"
 	}
 	return invalid{fmt.Errorf("there is no command %q; %s", args[0], do)}
 }
