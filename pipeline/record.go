@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,6 +60,16 @@ const (
 type Failure struct {
 	Stage string // "source.format", "transforms[2].filter", "sink"
 	Err   error
+}
+
+// Transform gives the name of the transform that refused the record, "filter",
+// empty where it was no transform: a format, a key, the sink.
+func (f *Failure) Transform() string {
+	place, name, _ := strings.Cut(f.Stage, ".")
+	if !strings.HasPrefix(place, "transforms[") {
+		return ""
+	}
+	return name
 }
 
 // Fail marks the record as refused with err; the engine names the stage and

@@ -121,6 +121,14 @@ func TestLiveAreThoseToDeliver(t *testing.T) {
 	}
 }
 
+func TestTransformOfAFailure(t *testing.T) {
+	for stage, want := range map[string]string{"transforms[12].filter": "filter", "source.format": "", "sink.key": "", "sink": "", "": ""} {
+		if got := (&Failure{Stage: stage}).Transform(); got != want {
+			t.Errorf("%q: the transform is %q, want %q", stage, got, want)
+		}
+	}
+}
+
 func TestFailLeavesDecidedRecordsAlone(t *testing.T) {
 	first, second := errors.New("first"), errors.New("second")
 	var r Record

@@ -3,6 +3,7 @@ package kafka
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -18,10 +19,19 @@ const (
 	maxCutHeaders = 512
 )
 
+// DeadLetters says where a sink's dead letters go.
+type DeadLetters struct {
+	Topic string // empty: the pipeline has none
+	// Partitions: the shards are partitions of Kafka's topics, as the source kafka
+	// names them, so the headers can say topic, partition and offset.
+	Partitions bool
+}
+
 // deadLetter makes the dead letter of a record: its original bytes, and headers
-// that say pipeline, stage, error, origin and time. Where all that is above the
-// topic's limit, headers are left out, and key and value cut, with numbers and a
-// SHA-256 that tell of what.
+// that say pipeline, stage, transform, error, origin and time, then the same by
+// Connect's names. Where all that is above the topic's limit, headers are left out
+// (Connect's where they are above a quarter), and key and value cut, with numbers
+// and a SHA-256 that tell of what.
 func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) kgo.Record {
 	reason := r.Failure.Err.Error()
 	ours := []kgo.RecordHeader{
@@ -31,8 +41,14 @@ func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) 
 		header("penstock.origin", b.Shard+" "+r.Offset.String()),
 		header("penstock.time", now.UTC().Format(time.RFC3339Nano)),
 	}
-	room := max(0, int(l.limits.batchBytes(l.sink.deadLetter))-overhead-maxCutHeaders-size(ours))
-	out := kgo.Record{Topic: l.sink.deadLetter, Key: r.Key, Value: r.Original, Headers: headers(r.Headers), Timestamp: r.Time}
+	if name := r.Failure.Transform(); name != "" {
+		ours = append(ours, header("penstock.transform", name))
+	}
+	room := max(0, int(l.limits.batchBytes(l.sink.deadLetters.Topic))-overhead-maxCutHeaders-size(ours))
+	if theirs := l.connectHeaders(b, r); size(theirs) <= room/4 {
+		ours, room = append(ours, theirs...), room-size(theirs)
+	}
+	out := kgo.Record{Topic: l.sink.deadLetters.Topic, Key: r.Key, Value: r.Original, Headers: headers(r.Headers), Timestamp: r.Time}
 	if n := size(out.Headers); n > room/2 {
 		ours = append(ours, header("penstock.original.headers", strconv.Itoa(len(out.Headers))))
 		out.Headers = nil
@@ -53,6 +69,48 @@ func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) 
 	}
 	out.Headers = append(out.Headers, ours...)
 	return out
+}
+
+// connectHeaders say it by the names that Kafka Connect gives to the headers of its
+// dead letters (KIP-298, DeadLetterQueueReporter), for tools that know those. There
+// is no stack trace. As in Connect, topic, partition and offset are those of a record of
+// Kafka: other sources have none.
+func (l *Lane) connectHeaders(b *pipeline.Batch, r *pipeline.Record) []kgo.RecordHeader {
+	const prefix = "__connect.errors."
+	var out []kgo.RecordHeader
+	if l.sink.deadLetters.Partitions {
+		if topic, partition, err := partitionOfShard(b.Shard); err == nil {
+			out = append(out,
+				header(prefix+"topic", topic),
+				header(prefix+"partition", strconv.Itoa(int(partition))),
+				header(prefix+"offset", strconv.FormatUint(r.Offset.Minor-1, 10))) // the source counts from 1
+		}
+	}
+	reason := r.Failure.Err.Error()
+	return append(out,
+		header(prefix+"connector.name", l.id.Pipeline),
+		header(prefix+"task.id", strconv.Itoa(l.id.Lane)),
+		header(prefix+"stage", connectStage(r.Failure)),
+		header(prefix+"class.name", r.Failure.Stage),
+		header(prefix+"exception.class.name", fmt.Sprintf("%T", r.Failure.Err)),
+		header(prefix+"exception.message", reason[:min(len(reason), maxReason)]))
+}
+
+// connectStage is the stage as Connect's enum Stage
+// (org.apache.kafka.connect.runtime.errors.Stage) names it.
+func connectStage(f *pipeline.Failure) string {
+	switch {
+	case f.Transform() != "":
+		return "TRANSFORMATION"
+	case f.Stage == "source":
+		return "TASK_POLL"
+	case f.Stage == "sink.key":
+		return "KEY_CONVERTER"
+	case f.Stage == "source.format", f.Stage == "sink.format":
+		return "VALUE_CONVERTER"
+	default:
+		return "KAFKA_PRODUCE"
+	}
 }
 
 // size is what headers hold in a record at most.

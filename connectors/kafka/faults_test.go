@@ -281,10 +281,10 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	for file, words := range map[string]string{"/nowhere.pem": "cannot be read", empty: "holds no certificate"} {
 		s := SinkSettings{Compression: "none"}
 		s.TLS = &TLS{CAFile: file}
-		_, err := NewSink(s, pipeline.ExactlyOnce, "", nil)
+		_, err := NewSink(s, pipeline.ExactlyOnce, DeadLetters{}, nil)
 		wantError(t, err, pipeline.Permanent, "tls.ca_file", words)
 	}
-	if _, err := NewSink(SinkSettings{Compression: "brotli"}, pipeline.ExactlyOnce, "", nil); err == nil {
+	if _, err := NewSink(SinkSettings{Compression: "brotli"}, pipeline.ExactlyOnce, DeadLetters{}, nil); err == nil {
 		t.Error("an unknown compression was taken")
 	}
 	fine := SinkSettings{Topic: "t", Transaction: 15 * time.Second}

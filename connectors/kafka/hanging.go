@@ -104,8 +104,8 @@ func (l *Lane) endHanging(ctx context.Context, admin *kadm.Client, last outcome)
 // (DescribeProducers, KIP-664).
 func (l *Lane) hanging(ctx context.Context, admin *kadm.Client, producer int64) ([]kadm.DescribedProducer, error) {
 	topics := []string{l.sink.settings.Topic}
-	if l.sink.deadLetter != "" {
-		topics = append(topics, l.sink.deadLetter)
+	if l.sink.deadLetters.Topic != "" {
+		topics = append(topics, l.sink.deadLetters.Topic)
 	}
 	found, err := admin.ListTopics(ctx, topics...)
 	if err != nil {

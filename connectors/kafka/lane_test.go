@@ -195,7 +195,7 @@ func TestLaneMissingTopic(t *testing.T) {
 	_, _, err := k.sink(missing).Open(t.Context(), k.id("first"))
 	wantError(t, err, pipeline.Unreachable, "topic "+k.topic+"_missing does not exist", "create_topic")
 	s := k.sink(missing, func(s *SinkSettings) { s.CreateTopic = &CreateTopic{Partitions: 5, Replicas: 1} })
-	s.deadLetter = k.topic + "_dead"
+	s.deadLetters.Topic = k.topic + "_dead"
 	lane, _ := k.open(s, "first")
 	must(t, lane.Write(t.Context(), batch("list", "one")))
 	must(t, lane.Commit(t.Context(), map[string]pipeline.Position{"list": at(1)}))
@@ -234,8 +234,8 @@ func TestLaneChecksTheSizeOfRecords(t *testing.T) {
 func (k *kafkaTest) dead(limit string, change func(*pipeline.Record)) *kgo.Record {
 	k.Helper()
 	s := k.sink()
-	s.deadLetter = k.topic + "_dead_" + limit
-	k.create(s.deadLetter, 1, map[string]*string{"max.message.bytes": new(limit)})
+	s.deadLetters.Topic = k.topic + "_dead_" + limit
+	k.create(s.deadLetters.Topic, 1, map[string]*string{"max.message.bytes": new(limit)})
 	lane, _ := k.open(s, "first")
 	b := batch("a list", "the original")
 	b.Records[0].Fate, b.Records[0].Failure = pipeline.DeadLettered, &pipeline.Failure{Stage: "transforms[1].filter", Err: errors.New("no field x")}
@@ -244,7 +244,7 @@ func (k *kafkaTest) dead(limit string, change func(*pipeline.Record)) *kgo.Recor
 	must(k, lane.Commit(k.Context(), map[string]pipeline.Position{"a list": at(1)}))
 	k.wantCommitted(k.topic)
 	for {
-		if letters := k.committed(s.deadLetter); len(letters) == 1 {
+		if letters := k.committed(s.deadLetters.Topic); len(letters) == 1 {
 			return letters[0]
 		}
 		must(k, k.Context().Err())
@@ -271,7 +271,10 @@ func TestDeadLetter(t *testing.T) {
 	}
 	delete(got, "penstock.time")
 	want := map[string]string{"own": "kept", "penstock.pipeline": k.name, "penstock.stage": "transforms[1].filter",
-		"penstock.error": "no field x", "penstock.origin": "a list 0-1"}
+		"penstock.transform": "filter", "penstock.error": "no field x", "penstock.origin": "a list 0-1",
+		"__connect.errors.connector.name": k.name, "__connect.errors.task.id": "0", "__connect.errors.stage": "TRANSFORMATION",
+		"__connect.errors.class.name": "transforms[1].filter", "__connect.errors.exception.class.name": "*errors.errorString",
+		"__connect.errors.exception.message": "no field x"}
 	if !maps.Equal(got, want) {
 		t.Errorf("its headers are %v, want %v", got, want)
 	}
@@ -325,7 +328,7 @@ func TestKeysArePartitionedAsJavaDoes(t *testing.T) {
 func TestUnreachableKafka(t *testing.T) {
 	settings := SinkSettings{Topic: "t", Compression: "none", Transaction: 15_000_000_000}
 	settings.Brokers = []string{"127.0.0.1:1"}
-	s, err := NewSink(settings, pipeline.ExactlyOnce, "", slog.New(slog.DiscardHandler))
+	s, err := NewSink(settings, pipeline.ExactlyOnce, DeadLetters{}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

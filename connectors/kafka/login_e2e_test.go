@@ -88,7 +88,7 @@ func TestTokensAndCertificates(t *testing.T) {
 			t.Errorf("%s: got the error %v", name, err)
 		}
 	}
-	if _, err := NewSink(SinkSettings{Connection: Connection{TLS: &TLS{CertFile: clientCert, KeyFile: strangeKey}}}, pipeline.ExactlyOnce, "", nil); pipeline.ClassOf(err) != pipeline.Permanent {
+	if _, err := NewSink(SinkSettings{Connection: Connection{TLS: &TLS{CertFile: clientCert, KeyFile: strangeKey}}}, pipeline.ExactlyOnce, DeadLetters{}, nil); pipeline.ClassOf(err) != pipeline.Permanent {
 		t.Errorf("the key of another: got the error %v", err)
 	}
 	got := []string{}

@@ -67,7 +67,7 @@ func (k *kafkaTest) sink(change ...func(*SinkSettings)) *Sink {
 	for _, f := range change {
 		f(&settings)
 	}
-	s, err := NewSink(settings, pipeline.ExactlyOnce, "", slog.New(slog.DiscardHandler))
+	s, err := NewSink(settings, pipeline.ExactlyOnce, DeadLetters{}, slog.New(slog.DiscardHandler))
 	must(k, err)
 	return s
 }

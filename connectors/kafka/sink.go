@@ -30,12 +30,12 @@ const (
 // Sink delivers to Kafka: exactly once in transactions, else by an idempotent
 // producer, which stores no positions and fences nobody. It is a pipeline.Sink.
 type Sink struct {
-	settings   SinkSettings
-	delivery   pipeline.Delivery
-	deadLetter string // topic; empty: none
-	log        *slog.Logger
-	clock      pipeline.Clock
-	opts       []kgo.Opt
+	settings    SinkSettings
+	delivery    pipeline.Delivery
+	deadLetters DeadLetters
+	log         *slog.Logger
+	clock       pipeline.Clock
+	opts        []kgo.Opt
 
 	mu     sync.Mutex
 	claims map[int]time.Time // when each lane was claimed by this instance
@@ -48,10 +48,10 @@ type Sink struct {
 
 var _ pipeline.Sink = (*Sink)(nil)
 
-// NewSink makes a sink that keeps a guarantee; deadLetter is the topic for dead
-// letters, empty where the pipeline has none. It connects to nobody. Errors: Permanent, of files and
+// NewSink makes a sink that keeps a guarantee, and sends dead letters where
+// deadLetters says. It connects to nobody. Errors: Permanent, of files and
 // settings.
-func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log *slog.Logger) (*Sink, error) {
+func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetters DeadLetters, log *slog.Logger) (*Sink, error) {
 	opts, err := s.options()
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log 
 	}
 	opts = append(opts,
 		kgo.ProducerBatchCompression(codecs...),
-		kgo.RecordPartitioner(newPartitioner(s, deadLetter)),
+		kgo.RecordPartitioner(newPartitioner(s, deadLetters.Topic)),
 		kgo.TransactionTimeout(s.Transaction),
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond),
 		kgo.UnknownTopicRetries(-1),
@@ -70,7 +70,7 @@ func NewSink(s SinkSettings, delivery pipeline.Delivery, deadLetter string, log 
 		// here as well would hold the lane's turn.
 		kgo.MaxBufferedRecords(1<<22),
 	)
-	return &Sink{settings: s, delivery: delivery, deadLetter: deadLetter, log: log, clock: time.Now, opts: opts, claims: map[int]time.Time{}, outcomes: map[int]outcome{}}, nil
+	return &Sink{settings: s, delivery: delivery, deadLetters: deadLetters, log: log, clock: time.Now, opts: opts, claims: map[int]time.Time{}, outcomes: map[int]outcome{}}, nil
 }
 
 // Close does nothing: lanes own their connections.

@@ -37,8 +37,8 @@ func (l *Lane) prepareTopics(ctx context.Context, admin *kadm.Client) (int, erro
 	if !l.sink.plain() {
 		wanted = append(wanted, positionsTopic)
 	}
-	if l.sink.deadLetter != "" {
-		wanted = append(wanted, l.sink.deadLetter)
+	if l.sink.deadLetters.Topic != "" {
+		wanted = append(wanted, l.sink.deadLetters.Topic)
 	}
 	partitions := 0
 	for _, topic := range wanted { // one by one: the client drops all answers for one denied
@@ -87,7 +87,7 @@ func (l *Lane) prepareTopic(ctx context.Context, admin *kadm.Client, t kadm.Topi
 		})
 	case t.Topic == s.Topic && s.CreateTopic != nil:
 		return create(ctx, admin, t.Topic, *s.CreateTopic, nil)
-	case t.Topic == l.sink.deadLetter && s.CreateTopic != nil:
+	case t.Topic == l.sink.deadLetters.Topic && s.CreateTopic != nil:
 		return create(ctx, admin, t.Topic, CreateTopic{Partitions: 1, Replicas: s.CreateTopic.Replicas}, nil)
 	}
 	return &pipeline.Error{Class: pipeline.Unreachable, What: "topic " + t.Topic + " does not exist",

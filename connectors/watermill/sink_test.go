@@ -74,7 +74,7 @@ func TestMessages(t *testing.T) {
 	if whole.UUID != "its own" || !maps.Equal(whole.Metadata, message.Metadata{"h": "last", "k": "key"}) {
 		t.Errorf("whole: %q %v", whole.UUID, whole.Metadata)
 	}
-	if dead.Metadata["penstock.pipeline"] != "p" || dead.Metadata["penstock.stage"] != "transforms[0].x" || dead.Metadata["penstock.origin"] != "shard 0-3" ||
+	if dead.Metadata["penstock.pipeline"] != "p" || dead.Metadata["penstock.stage"] != "transforms[0].x" || dead.Metadata["penstock.transform"] != "x" || dead.Metadata["penstock.origin"] != "shard 0-3" ||
 		len(dead.Metadata["penstock.error"]) != maxReason || dead.Metadata["penstock.time"] == "" {
 		t.Errorf("dead: %v", dead.Metadata)
 	}

@@ -55,7 +55,7 @@ func (b *built) close() {
 // build makes a pipeline from its file. It connects to nobody.
 func (c Components) build(p *config.Pipeline, env Environment, run runSettings) (*built, error) {
 	env.DrainOnce, env.Delivery, env.Pipeline, env.Instance = run.untilDrained, p.Delivery, p.Name, instance()
-	env.DeadLetters, env.Log = deadLetterTopic(p), env.Log.With("pipeline", p.Name)
+	env.DeadLetters, env.Source, env.Log = deadLetterTopic(p), p.Source.Component, env.Log.With("pipeline", p.Name)
 	stages, err := c.stages(p, env)
 	if err != nil {
 		return nil, err

@@ -223,7 +223,7 @@ Records of one key go to one partition, in order.`,
 			Weaker:    withoutTransactions,
 			Asks:      []string{"Kafka, topic configuration max.message.bytes: larger records are refused before they are sent; where Kafka does not tell, its default counts"},
 		}, func(env Environment, t kafka.SinkSettings) (*kafka.Sink, error) {
-			return kafka.NewSink(t, env.Delivery, env.DeadLetters, env.Log)
+			return kafka.NewSink(t, env.Delivery, kafka.DeadLetters{Topic: env.DeadLetters, Partitions: env.Source == "kafka"}, env.Log)
 		}),
 		NewSink(SinkInfo{
 			Name: "stdout", Best: pipeline.AtLeastOnce,

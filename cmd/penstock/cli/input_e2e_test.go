@@ -168,6 +168,7 @@ func TestRefused(t *testing.T) {
 					t.Errorf("%q: stage %s, want %s", want.value, got, want.stage)
 				}
 				wantIn(t, header(t, letter, "penstock.error"), want.reason)
+				wantIn(t, header(t, letter, "__connect.errors.exception.message"), want.reason)
 				wantIn(t, header(t, letter, "penstock.origin"), j.keys[0]+" ")
 				if header(t, letter, "penstock.pipeline") != j.name || header(t, letter, "penstock.time") == "" {
 					t.Error("pipeline or time is missing")

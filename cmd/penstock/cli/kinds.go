@@ -28,6 +28,8 @@ type Environment struct {
 	// DeadLetters is the topic of the pipeline's dead letters, empty where it has
 	// none. Only the sink kafka is asked for it.
 	DeadLetters string
+	// Source is the name of the pipeline's source: redis_list.
+	Source string
 }
 
 // What is known of a component: what a file may say of it, and what the reference
