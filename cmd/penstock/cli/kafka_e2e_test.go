@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,4 +48,41 @@ sink:
 	j.stopped(feeding)
 	second.drain()
 	second.check(shop)
+}
+
+// TestDeadLetterOfKafka: the headers of a dead letter say where in Kafka the record
+// lies, as Kafka counts.
+func TestDeadLetterOfKafka(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, "redis_list")
+	j.format, j.key = "", ""
+	j.items(`{"n":1}`, "not json", `{"n":2}`)
+	j.drain()
+	second := newJob(t, "redis_list")
+	second.path = filepath.Join(t.TempDir(), "second.yaml")
+	must(t, os.WriteFile(second.path, fmt.Appendf(nil, `name: %s
+source:
+  kafka: {brokers: [%q], topics: [%s]}
+  format: json
+sink:
+  kafka: {brokers: [%q], topic: %[1]s, create_topic: {partitions: 1, replicas: 1}}
+on_error:
+  then: dead_letter
+  dead_letter: {kafka: {topic: %[1]s-dead}}
+`, second.name, j.kafka, j.name, j.kafka), 0o600))
+	second.drain()
+	second.arrived(second.name, 2)
+	letter := second.arrived(second.name+"-dead", 1)[0]
+	for _, r := range j.arrived(j.name, 3) {
+		if !bytes.Equal(r.Value, letter.Value) {
+			continue
+		}
+		for name, want := range map[string]any{"topic": r.Topic, "partition": r.Partition, "offset": r.Offset, "stage": "VALUE_CONVERTER"} {
+			if got := header(t, letter, "__connect.errors."+name); got != fmt.Sprint(want) {
+				t.Errorf("%s is %s, want %v", name, got, want)
+			}
+		}
+		return
+	}
+	t.Errorf("the dead letter holds %q, which was not sent", letter.Value)
 }
