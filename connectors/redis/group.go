@@ -23,6 +23,7 @@ type GroupSource struct {
 	client   *client
 	name     string // of the consumers, unless the settings say another one
 	shards   map[string]consumer
+	claims   capability // XREADGROUP … CLAIM
 }
 
 // consumer is one shard: a consumer of a key.
@@ -95,6 +96,9 @@ func (s *GroupSource) Open(ctx context.Context, req pipeline.OpenRequest) (pipel
 	}
 	c.known = true
 	s.shards[req.Shard] = c
+	if err := r.canClaim(ctx); err != nil {
+		return nil, err
+	}
 	r.begin()
 	r.start = r.cursor
 	return r, nil
@@ -117,6 +121,7 @@ type groupReader struct {
 	took    []handed          // the part of it that the reply under way should hold
 	lost    []string          // ids that were pending and are not there any more
 	again   bool              // entries were claimed: another incarnation begins
+	counted bool              // as handed out, when they were
 	claimed time.Time         // when that was last looked for
 	next    request           // how many entries to ask for
 	asked   int               // entries asked for in the request under way, 0: none is

@@ -4,6 +4,8 @@ package redis
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,43 @@ func TestGroupClaims(t *testing.T) {
 		slices.SortFunc(got, byNumber)
 		wantValues(t, got, numbers(0, 100))
 		s.wantPending("")
+	})
+}
+
+// TestGroupTakesOver: who waits for new entries is handed what another one has left when
+// claim_idle is over, in order, and as handed out once more; by XREADGROUP … CLAIM where
+// the server takes it.
+func TestGroupTakesOver(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		const idle = 800 * time.Millisecond
+		s.do("XGROUP", "CREATE", s.key, "g", "0", "MKSTREAM")
+		s.add(1, numbers(0, 20)...)
+		began := time.Now()
+		s.do("XREADGROUP", "GROUP", "g", "gone", "COUNT", "20", "STREAMS", s.key, ">")
+		source := s.group("heir", func(s *StreamSettings) { s.Group.ClaimIdle = idle })
+		r := s.join(source)
+		var got []string
+		until(t, "all is taken over", func() bool {
+			b, err := tryRead(within(t, 2*idle), r, large)
+			if err == nil && b.Read > 0 {
+				got = append(got, values(b)...)
+			}
+			return len(got) >= 20
+		})
+		wantValues(t, got, numbers(0, 20))
+		if took := time.Since(began); took < idle {
+			t.Errorf("taken over after %v", took)
+		}
+		s.wantPending("2:20")
+		info, err := s.redis.InfoMap(t.Context(), "server").Result()
+		must(t, err)
+		version := strings.Split(info["Server"]["redis_version"], ".")
+		major, _ := strconv.Atoi(version[0])
+		minor, _ := strconv.Atoi(version[1])
+		_, valkey := info["Server"]["valkey_version"]
+		if claims := !valkey && (major > 8 || major == 8 && minor >= 4); (source.claims == present) != claims {
+			t.Errorf("Redis %v: CLAIM is known as %v", version, source.claims)
+		}
 	})
 }
 

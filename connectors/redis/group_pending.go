@@ -2,11 +2,15 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -114,6 +118,7 @@ func (r *groupReader) claim(ctx context.Context) error {
 			return r.source.client.classify("claiming entries of stream "+r.key, err)
 		}
 		if ids, _ := reply[1].([]any); len(ids) > 0 {
+			r.counted = r.again && r.counted
 			r.again = true
 		}
 		if len(reply) > 2 {
@@ -130,6 +135,69 @@ func (r *groupReader) claim(ctx context.Context) error {
 		r.source.client.log.Info("a consumer that was silent for long and held nothing is removed", "stream", r.key, "group", s.Group.Name, "consumer", name)
 	}
 	return r.source.client.classify("removing idle consumers of group "+s.Group.Name, err)
+}
+
+// capability is whether a server can do something, once that is known.
+type capability int
+
+const (
+	unknown capability = iota
+	present
+	absent
+)
+
+// canClaim finds out whether XREADGROUP takes CLAIM (Redis 8.4): a server that does
+// misses the group that it asks for, and any other refuses the words.
+func (r *groupReader) canClaim(ctx context.Context) error {
+	if r.source.claims != unknown {
+		return nil
+	}
+	err := r.source.client.Do(ctx, "XREADGROUP", "GROUP", rand.Text(), r.consumer, "CLAIM", "1000", "STREAMS", r.key, ">").Err()
+	answer, refused := errors.AsType[redis.Error](err)
+	switch {
+	case isNoGroup(err):
+		r.source.claims = present
+	case refused && strings.HasPrefix(answer.Error(), "ERR"):
+		r.source.claims = absent
+		r.source.client.absent("XREADGROUP … CLAIM (Redis 8.4)", "what other consumers leave is taken over within one and a half times claim_idle, instead of once it has passed")
+	default:
+		return r.source.client.classify("looking at stream "+r.key, err)
+	}
+	return nil
+}
+
+// idle tells whether all that was read is acknowledged. CLAIM gives back, and counts as
+// handed out once more, also what this consumer holds itself.
+func (r *groupReader) idle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.delivered) == 0
+}
+
+// claimable parses an entry of a reply to CLAIM, with how long it was idle and how often
+// it was handed out before. One that was is pending for this consumer now: it comes with
+// the next incarnation, in its place. What was removed from the stream CLAIM passes over:
+// claim finds it.
+func (r *groupReader) claimable(c *conn, b *pipeline.Batch, read time.Time) error {
+	records, bytes := len(b.Records), b.Bytes
+	id, err := r.entryBody(c, b, read)
+	if err != nil {
+		return err
+	}
+	if _, err = c.expect(':'); err != nil {
+		return err
+	}
+	times, err := c.expect(':')
+	if err != nil {
+		return err
+	}
+	if times == 0 {
+		r.cursor.Offset = id
+		return nil
+	}
+	b.Records, b.Bytes = b.Records[:records], bytes
+	r.again, r.counted = true, true
+	return nil
 }
 
 // gone is what pending entries without a body lead to: they were trimmed or

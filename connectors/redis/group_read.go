@@ -30,8 +30,9 @@ func (r *groupReader) Wait(ctx context.Context) error {
 			if err := r.allSettled(ctx); err != nil {
 				return err
 			}
+			counted := r.counted
 			r.begin()
-			r.fresh = true
+			r.fresh = !counted
 		}
 		doubt := r.doubt
 		c, stop, err := r.live.get(ctx, r.source.client)
@@ -87,6 +88,9 @@ func (r *groupReader) ask(c *conn, blocks bool) error {
 		block := min(blockFor, r.source.settings.Group.ClaimIdle/2)
 		patience += block
 		group = append(group, "BLOCK", strconv.FormatInt(max(block.Milliseconds(), 1), 10))
+		if r.source.claims == present && r.idle() {
+			group = append(group, "CLAIM", strconv.FormatInt(r.source.settings.Group.ClaimIdle.Milliseconds(), 10))
+		}
 	}
 	c.command(append(group, "STREAMS", r.key, ">")...)
 	r.asked = r.next.count
@@ -137,6 +141,10 @@ func (r *groupReader) take(c *conn, b *pipeline.Batch, limit pipeline.Limit) err
 				return err
 			}
 			r.match(&b.Records[len(b.Records)-1])
+		case n == 4:
+			if err := r.claimable(c, b, read); err != nil {
+				return err
+			}
 		default:
 			return errNotAnEntry
 		}
