@@ -81,6 +81,22 @@ func ExampleNewKey() {
 	// Output: u1 {"user_id":"u1"}
 }
 
+func ExampleNewPartition() {
+	partition, err := transforms.NewPartition("value.shop % 4")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	b := &pipeline.Batch{Shard: "shop"}
+	r := b.Add()
+	if r.Value, err = b.Document([]byte(`{"shop":7}`)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(partition.Apply(context.Background(), b), r.Partition())
+	// Output: <nil> 3
+}
+
 func ExampleNewWhen() {
 	drop, err := transforms.NewDrop(transforms.DropSettings{Paths: []string{"value.ip"}})
 	if err != nil {

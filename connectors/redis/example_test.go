@@ -4,14 +4,18 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
+	"log/slog"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/penstock-io/penstock/connectors/redis"
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 func check(err error) {
@@ -74,4 +78,107 @@ func ExampleNewSubscriber() {
 	// cart
 	// buy
 	// 0 pending
+}
+
+// readAll reads what there is as an engine does, and settles it.
+func readAll(source pipeline.Source) {
+	ctx := context.Background()
+	shards, err := source.Shards(ctx)
+	check(err)
+	reader, err := source.Open(ctx, pipeline.OpenRequest{Shard: shards[0], First: true})
+	check(err)
+	check(reader.Wait(ctx))
+	var batch pipeline.Batch
+	check(reader.Read(ctx, &batch, pipeline.Limit{Records: 10, Bytes: 1 << 20}))
+	for _, r := range batch.Records {
+		fmt.Println(shards[0], string(r.Value.Raw()))
+	}
+	check(reader.Settle(ctx, batch.After))
+	check(reader.Close())
+	check(source.Close())
+}
+
+// What is settled is removed from the list.
+func ExampleNewListSource() {
+	server := miniredis.NewMiniRedis() // instead of a Redis
+	check(server.Start())
+	defer server.Close()
+	_, err := server.Push("user_behavior", "cart", "buy")
+	check(err)
+
+	settings := redis.ListSettings{Keys: []string{"user_behavior"}, PushedBy: "rpush", OnGap: "halt", Trigger: redis.Trigger{Mode: "continuous"}}
+	settings.URL = pipeline.Secret("redis://" + server.Addr())
+	source, err := redis.NewListSource(settings, slog.New(slog.DiscardHandler))
+	check(err)
+	readAll(source)
+	fmt.Println(server.Exists("user_behavior"))
+	// Output:
+	// user_behavior cart
+	// user_behavior buy
+	// false
+}
+
+func ExampleNewStreamSource() {
+	server := miniredis.NewMiniRedis() // instead of a Redis
+	check(server.Start())
+	defer server.Close()
+	_, err := server.XAdd("user_behavior", "1-1", []string{"payload", "cart", "user", "u1"})
+	check(err)
+
+	settings := redis.StreamSettings{Keys: []string{"user_behavior"}, Start: "oldest", Trim: "none", ValueField: "payload", OnGap: "halt",
+		Trigger: redis.Trigger{Mode: "continuous"}}
+	settings.URL = pipeline.Secret("redis://" + server.Addr())
+	source, err := redis.NewStreamSource(settings, slog.New(slog.DiscardHandler))
+	check(err)
+	readAll(source)
+	// Output: user_behavior cart
+}
+
+// What is settled is acknowledged.
+func ExampleNewGroupSource() {
+	server := miniredis.NewMiniRedis() // instead of a Redis
+	check(server.Start())
+	defer server.Close()
+	_, err := server.XAdd("user_behavior", "1-1", []string{"payload", "cart"})
+	check(err)
+
+	settings := redis.StreamSettings{Keys: []string{"user_behavior"}, Start: "oldest", Trim: "none", ValueField: "payload", OnGap: "halt",
+		Trigger: redis.Trigger{Mode: "continuous"}, Group: &redis.Group{Name: "kafka", Consumers: 1, ClaimIdle: time.Minute}}
+	settings.URL = pipeline.Secret("redis://" + server.Addr())
+	source, err := redis.NewGroupSource(settings, "me", slog.New(slog.DiscardHandler))
+	check(err)
+	readAll(source)
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
+	defer client.Close()
+	fmt.Println(client.XPending(context.Background(), "user_behavior", "kafka").Val().Count, "pending")
+	// Output:
+	// user_behavior cart
+	// 0 pending
+}
+
+// Of two instances one has the lease; the other is told who.
+func ExampleNewLease() {
+	server := miniredis.NewMiniRedis() // instead of a Redis
+	check(server.Start())
+	defer server.Close()
+	at := redis.Connection{URL: pipeline.Secret("redis://" + server.Addr())}
+	log := slog.New(slog.DiscardHandler)
+	one, err := redis.NewLease(at, "shop", "one", 10*time.Second, log)
+	check(err)
+	defer one.Close()
+	two, err := redis.NewLease(at, "shop", "two", 10*time.Second, log)
+	check(err)
+	defer two.Close()
+
+	ctx := context.Background()
+	fmt.Println(one.Take(ctx))
+	_, err = two.Take(ctx)
+	taken, _ := errors.AsType[*pipeline.Taken](err)
+	fmt.Println(taken.Instance, "has it")
+	check(one.Release(ctx))
+	fmt.Println(two.Take(ctx))
+	// Output:
+	// true <nil>
+	// one has it
+	// true <nil>
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -105,4 +106,20 @@ func ExampleCatalog_Check() {
 	twice := &config.Catalog{Sinks: []config.Component{{Name: "drop"}, {Name: "drop"}}}
 	fmt.Println(twice.Check())
 	// Output: sink drop: there are two of that name; call one of them otherwise, or leave it out
+}
+
+// An editor completes pipeline files by it.
+func ExampleSchema() {
+	schema, err := config.Schema(small)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var root struct{ Title string }
+	if err := json.Unmarshal(schema, &root); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(root.Title)
+	// Output: Penstock pipeline
 }
