@@ -31,17 +31,17 @@ func (s *session) writeHeld(c *carried) error {
 	}
 	if len(s.tx.batches) == 0 {
 		s.tx.positions = map[string]pipeline.Position{}
-		s.age.Reset(s.engine.cfg.CommitEvery)
+		s.age.Reset(s.task.cfg.CommitEvery)
 	}
 	s.tx.batches = append(s.tx.batches, c)
 	s.tx.positions[c.batch.Shard] = c.batch.After
 	s.tx.records += len(c.batch.Records)
-	s.engine.at(Written)
+	s.task.at(Written)
 	idle := s.underWay.Add(-1) == 0 && (!c.full || s.window.waiting.Load() > 0)
-	if s.engine.isolation.active() {
+	if s.task.isolation.active() {
 		return s.commitHeld()
 	}
-	if idle || s.tx.records >= s.engine.cfg.CommitRecords || 2*len(s.tx.batches) >= s.engine.cfg.Window.Batches {
+	if idle || s.tx.records >= s.task.cfg.CommitRecords || 2*len(s.tx.batches) >= s.task.cfg.Window.Batches {
 		wake(s.due)
 	}
 	return nil
@@ -97,7 +97,7 @@ func (s *session) inTurn(use func() error) error {
 // guard turns a panic of the sink, or of a transform that is told what was
 // settled, into an error.
 func (s *session) guard(use func() error) (err error) {
-	defer s.engine.recovered("the sink", &err, sessionTrouble)
+	defer s.task.recovered("the sink", &err, sessionTrouble)
 	return use()
 }
 
@@ -107,7 +107,7 @@ func (s *session) watch() (stop func()) {
 	said := make(chan struct{})
 	timer := time.AfterFunc(slow, func() {
 		defer close(said)
-		s.engine.state.trouble(sessionTrouble, &pipeline.Error{Class: pipeline.Unreachable, What: "the sink has not answered for " + slow.String()})
+		s.task.state.trouble(sessionTrouble, &pipeline.Error{Class: pipeline.Unreachable, What: "the sink has not answered for " + slow.String()})
 	})
 	return func() {
 		if !timer.Stop() {
@@ -119,25 +119,25 @@ func (s *session) watch() (stop func()) {
 // commitHeld is commit for who has the turn. Nobody writes meanwhile; reading
 // and transforming go on.
 func (s *session) commitHeld() error {
-	e := s.engine
+	t := s.task
 	if len(s.tx.batches) == 0 {
 		return nil
 	}
-	e.at(Committing)
+	t.at(Committing)
 	if err := s.lane.Commit(s.ctx, s.tx.positions); err != nil {
 		return err
 	}
-	e.at(Committed)
-	e.memory.keep(s.tx.positions)
-	e.isolation.committed(s.tx.positions)
-	e.stats.committed(&s.tx)
+	t.at(Committed)
+	t.memory.keep(s.tx.positions)
+	t.isolation.committed(s.tx.positions)
+	t.stats.committed(&s.tx)
 	for _, c := range s.tx.batches {
-		e.settled(c.batch)
+		t.settled(c.batch)
 		s.window.give(c)
 	}
 	s.settling.add(s.tx.positions)
 	s.tx = transaction{batches: s.tx.batches[:0]}
-	e.state.well(sessionTrouble)
+	t.state.well(sessionTrouble)
 	return nil
 }
 

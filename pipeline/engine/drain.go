@@ -82,10 +82,10 @@ func (d *drain) over() bool {
 // findTails asks the shards where UntilDrained ends: all of them when the first
 // session opens, later those that are still waited for.
 func (s *session) findTails(opened []*shard) error {
-	if !s.engine.cfg.UntilDrained {
+	if !s.task.cfg.UntilDrained {
 		return nil
 	}
-	d, tails := &s.engine.drain, map[string]pipeline.Position{}
+	d, tails := &s.task.drain, map[string]pipeline.Position{}
 	begun := d.begun()
 	for _, sh := range opened {
 		if begun && !d.waitsFor(sh.name) {
@@ -111,7 +111,7 @@ func (s *session) findTails(opened []*shard) error {
 // tail, and ends the reading with the last one. The source is asked again before
 // that: where it has begun a new incarnation meanwhile, there is more to come.
 func (s *session) drained(ctx context.Context, sh *shard) error {
-	d, settled := &s.engine.drain, *sh.settled.Load()
+	d, settled := &s.task.drain, *sh.settled.Load()
 	now, err := sh.reader.Tail(ctx)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (s *session) drained(ctx context.Context, sh *shard) error {
 // removed what is left, nothing more may ever be settled.
 func (s *session) lookAtTails() {
 	for name, sh := range s.shards {
-		if s.engine.drain.waitsFor(name) {
+		if s.task.drain.waitsFor(name) {
 			_ = s.drained(s.reading, sh) // what the source says then, the reading says too
 		}
 	}

@@ -72,13 +72,13 @@ func before(p, q pipeline.Position) bool {
 
 // remember ends a session whose lane has lost positions, and keeps those it has.
 func (s *session) remember() error {
-	e := s.engine
-	if e.cfg.SourceKeepsPosition {
+	t := s.task
+	if t.cfg.SourceKeepsPosition {
 		return nil
 	}
-	if err := e.memory.missing(s.positions); err != nil {
+	if err := t.memory.missing(s.positions); err != nil {
 		return err
 	}
-	e.memory.keep(s.positions)
+	t.memory.keep(s.positions)
 	return nil
 }

@@ -21,14 +21,14 @@ const lookEvery = 2 * time.Second
 // first start of a pipeline stays the first. Later the others are opened, and
 // come with the error.
 func (s *session) open(starting bool) ([]*shard, error) {
-	names, err := s.engine.cfg.Source.Shards(s.reading)
+	names, err := s.task.cfg.Source.Shards(s.reading)
 	if err != nil {
 		return nil, err
 	}
 	var opened []*shard
 	var failed error
 	for _, name := range names {
-		if s.shards[name] != nil || !s.engine.owns(name) {
+		if s.shards[name] != nil || !s.task.owns(name) {
 			continue
 		}
 		sh, err := s.openShard(name, starting && s.first)
@@ -43,7 +43,7 @@ func (s *session) open(starting bool) ([]*shard, error) {
 	}
 	if len(s.shards) > 1 {
 		for _, sh := range s.shards {
-			sh.share.resize(s.engine.cfg.Window.half())
+			sh.share.resize(s.task.cfg.Window.half())
 		}
 	}
 	if err := s.commitStarts(opened); err != nil {
@@ -53,17 +53,17 @@ func (s *session) open(starting bool) ([]*shard, error) {
 }
 
 func (s *session) openShard(name string, first bool) (*shard, error) {
-	req := pipeline.OpenRequest{Shard: name, First: first, KeepsPosition: s.engine.cfg.SourceKeepsPosition}
+	req := pipeline.OpenRequest{Shard: name, First: first, KeepsPosition: s.task.cfg.SourceKeepsPosition}
 	if p, ok := s.positions[name]; ok {
 		req.From = &p
 	}
-	reader, err := s.engine.cfg.Source.Open(s.reading, req)
+	reader, err := s.task.cfg.Source.Open(s.reading, req)
 	if err != nil {
 		return nil, fmt.Errorf("shard %s: %w", name, err)
 	}
 	start := reader.Start()
 	sh := &shard{
-		session: s, name: name, reader: reader, share: s.window.share(s.engine.cfg.Window), out: make(chan *message.Message),
+		session: s, name: name, reader: reader, share: s.window.share(s.task.cfg.Window), out: make(chan *message.Message),
 		moved: req.From == nil || *req.From != start, written: start,
 	}
 	sh.settled.Store(&start)
@@ -90,12 +90,12 @@ func (s *session) commitStarts(opened []*shard) error {
 		if err := s.commitHeld(); err != nil { // records never go without their positions
 			return err
 		}
-		s.engine.memory.restart(starts)
+		s.task.memory.restart(starts)
 		if err := s.lane.Commit(s.ctx, starts); err != nil {
 			return err
 		}
-		s.engine.memory.keep(starts)
-		if s.engine.cfg.SourceKeepsPosition {
+		s.task.memory.keep(starts)
+		if s.task.cfg.SourceKeepsPosition {
 			s.settling.add(starts)
 		}
 		return nil
@@ -126,7 +126,7 @@ func (s *session) patienceLoop() {
 		case <-s.reading.Done():
 			return
 		case <-ticker.C:
-			if err := s.engine.patienceOver(); err != nil {
+			if err := s.task.patienceOver(); err != nil {
 				s.fail(err)
 				return
 			}
@@ -146,7 +146,7 @@ func (s *session) lookLoop() {
 			return
 		case <-s.end:
 			if int(s.ended.Load()) == len(s.shards) {
-				s.engine.ended.Store(true)
+				s.task.ended.Store(true)
 				s.halt(errStopped)
 			}
 		case <-ticker.C:
@@ -157,23 +157,23 @@ func (s *session) lookLoop() {
 
 func (s *session) look() {
 	if s.window.empty() { // whatever a commit failed with, nothing waits for one
-		s.engine.state.well(sessionTrouble)
+		s.task.state.well(sessionTrouble)
 	}
 	s.measureLag(s.reading)
 	s.lookAtTails()
 	opened, err := s.open(false)
 	s.launch(opened)
-	if len(s.shards) == 0 && s.engine.ended.Load() { // the source has ends, and nothing for this task
+	if len(s.shards) == 0 && s.task.ended.Load() { // the source has ends, and nothing for this task
 		s.halt(errStopped)
 	}
 	switch {
 	case s.reading.Err() != nil: // that was the error
 	case err == nil:
-		s.engine.state.well(sourceTrouble)
+		s.task.state.well(sourceTrouble)
 	case final(err):
 		s.halt(err)
 	default:
-		s.engine.state.trouble(sourceTrouble, err)
+		s.task.state.trouble(sourceTrouble, err)
 	}
 }
 
@@ -195,7 +195,7 @@ func (s *session) measureLag(ctx context.Context) {
 			return
 		}
 		if err == nil { // else the reading itself says what is wrong
-			s.engine.stats.lag(sh.name, n)
+			s.task.stats.lag(sh.name, n)
 		}
 	}
 }

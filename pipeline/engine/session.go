@@ -16,7 +16,7 @@ import (
 
 // session is the life of one opened lane.
 type session struct {
-	engine *task
+	task *task
 	// ctx ends when the session must end at once; its cause says why.
 	ctx  context.Context
 	fail context.CancelCauseFunc
@@ -76,22 +76,22 @@ func (t *task) session(stop context.Context) (opened bool, err error) {
 	return true, s.finish(stop)
 }
 
-func newSession(e *task, lane pipeline.Lane, positions map[string]pipeline.Position) *session {
+func newSession(t *task, lane pipeline.Lane, positions map[string]pipeline.Position) *session {
 	s := &session{
-		engine: e, lane: lane, positions: positions, shards: map[string]*shard{},
+		task: t, lane: lane, positions: positions, shards: map[string]*shard{},
 		turn: make(chan struct{}, 1), due: make(chan struct{}, 1), end: make(chan struct{}, 1), age: time.NewTimer(time.Hour),
 		settling: settling{wake: make(chan struct{}, 1), busy: make(chan struct{}, 1)},
 	}
 	s.settling.busy <- struct{}{}
-	s.window = newWindow(e.cfg.Window, s.crowded)
+	s.window = newWindow(t.cfg.Window, s.crowded)
 	s.turn <- struct{}{}
-	e.isolation.forget(positions)
+	t.isolation.forget(positions)
 	return s
 }
 
 // start opens the shards there are, commits where they start, and lets them go.
 func (s *session) start() error {
-	e := s.engine
+	t := s.task
 	if err := s.remember(); err != nil {
 		return err
 	}
@@ -104,14 +104,14 @@ func (s *session) start() error {
 	}
 	s.sayStarts(opened)
 	s.opened.Store(true)
-	e.started = true
-	e.state.opened()
-	e.at(Opened)
-	if e.drain.over() {
+	t.started = true
+	t.state.opened()
+	t.at(Opened)
+	if t.drain.over() {
 		s.halt(errStopped)
 		return nil
 	}
-	if s.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: e.cfg.Shutdown}, watermill.NopLogger{}); err != nil {
+	if s.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: t.cfg.Shutdown}, watermill.NopLogger{}); err != nil {
 		return err
 	}
 	s.router.AddMiddleware(s.middlewares()...)
@@ -154,7 +154,7 @@ func (s *session) unsettled(err error) error {
 	if _, ok := errors.AsType[*pipeline.Refused](err); ok || final(err) {
 		return err
 	}
-	return &outOfPatience{"pipeline " + s.engine.cfg.Name + " was stopped, and what was under way could not be settled: " + err.Error() + "; it comes again at the next start"}
+	return &outOfPatience{"pipeline " + s.task.cfg.Name + " was stopped, and what was under way could not be settled: " + err.Error() + "; it comes again at the next start"}
 }
 
 // deadline ends the session when what is under way is not settled in time after
@@ -165,9 +165,9 @@ func (s *session) deadline() {
 		s.fail(errStopped)
 		return
 	}
-	if sleep(s.ctx, s.engine.cfg.Shutdown) {
+	if sleep(s.ctx, s.task.cfg.Shutdown) {
 		s.fail(&outOfPatience{fmt.Sprintf("pipeline %s could not settle what was under way within %v; it comes again at the next start",
-			s.engine.cfg.Name, s.engine.cfg.Shutdown)})
+			s.task.cfg.Name, s.task.cfg.Shutdown)})
 	}
 }
 
@@ -199,6 +199,6 @@ func (s *session) close() {
 	}
 	s.loops.Wait()
 	for name := range s.shards {
-		s.engine.givenUp(name)
+		s.task.givenUp(name)
 	}
 }

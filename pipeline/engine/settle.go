@@ -82,13 +82,13 @@ func (s *session) settle(ctx context.Context) bool {
 			if final(err) {
 				s.halt(err)
 			} else if s.ctx.Err() == nil {
-				s.engine.state.trouble(settleTrouble+name, err)
+				s.task.state.trouble(settleTrouble+name, err)
 			}
 			s.settling.putBack(name, p)
 			all = false
 			continue
 		}
-		s.engine.state.well(settleTrouble + name)
+		s.task.state.well(settleTrouble + name)
 	}
 	return all
 }
@@ -97,9 +97,9 @@ func (s *session) settleShard(ctx context.Context, sh *shard, p pipeline.Positio
 	if err := sh.reader.Settle(ctx, p); err != nil {
 		return err
 	}
-	s.engine.at(Settled)
+	s.task.at(Settled)
 	sh.settled.Store(&p)
-	if s.engine.drain.near(sh.name, p) {
+	if s.task.drain.near(sh.name, p) {
 		return s.drained(ctx, sh)
 	}
 	return nil

@@ -65,7 +65,7 @@ func (sh *shard) run() {
 		if time.Since(began) > backoffForgets {
 			backoff = newBackoff()
 		}
-		sh.session.engine.state.trouble(batchTrouble+sh.name, err)
+		sh.session.task.state.trouble(batchTrouble+sh.name, err)
 		if !sleep(sh.session.reading, backoff.next()) {
 			return
 		}
@@ -80,7 +80,7 @@ func (sh *shard) run() {
 // nothing of the generation is under way any more.
 func (sh *shard) generation() error {
 	s := sh.session
-	g := newGeneration(s.ctx, s.engine.orderedPlaces())
+	g := newGeneration(s.ctx, s.task.orderedPlaces())
 	reading, stop := context.WithCancel(s.reading)
 	defer context.AfterFunc(g.ctx, stop)()
 	defer stop()
@@ -93,7 +93,7 @@ func (sh *shard) generation() error {
 		return err
 	}
 	if s.commit() == nil { // what was written before the failure does not come again
-		s.engine.givenUp(sh.name)
+		s.task.givenUp(sh.name)
 	}
 	return failed
 }
@@ -118,13 +118,13 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		case ctx.Err() != nil || errors.Is(err, pipeline.ErrEnd) || isPanic(err) || final(err):
 			return err
 		default:
-			s.engine.state.trouble(shardTrouble+sh.name, err)
+			s.task.state.trouble(shardTrouble+sh.name, err)
 			if !sleep(ctx, backoff.next()) {
 				return ctx.Err()
 			}
 			continue
 		}
-		s.engine.state.well(shardTrouble + sh.name)
+		s.task.state.well(shardTrouble + sh.name)
 		backoff = newBackoff()
 		if c == nil {
 			continue
@@ -132,7 +132,7 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		c.gen, c.tickets, c.done, c.inside = g, g.tickets(), underWay, make(chan struct{}, 1)
 		underWay.Add(1)
 		s.underWay.Add(1)
-		s.engine.at(Read)
+		s.task.at(Read)
 		sh.out <- c.message() // the router takes it at once, and always
 	}
 }
@@ -143,7 +143,7 @@ func (sh *shard) next(ctx context.Context) (*carried, error) {
 	if err := sh.reader.Wait(ctx); err != nil {
 		return nil, err
 	}
-	limit := pipeline.Limit{Records: s.engine.isolation.records(), Bytes: s.engine.cfg.Batch.Bytes}
+	limit := pipeline.Limit{Records: s.task.isolation.records(), Bytes: s.task.cfg.Batch.Bytes}
 	c, err := s.window.take(ctx, sh.share, limit.Bytes)
 	if err != nil {
 		return nil, err
@@ -200,5 +200,5 @@ func (sh *shard) publish(c *carried) {
 	}
 	sh.written = after
 	ticket.pass()
-	s.engine.state.well(batchTrouble + sh.name)
+	s.task.state.well(batchTrouble + sh.name)
 }

@@ -16,10 +16,10 @@ func passOn(msg *message.Message) ([]*message.Message, error) { return message.M
 // every failure into a failed batch, those that were handed in, one a stage, and the
 // sink's own check.
 func (s *session) middlewares() []message.HandlerMiddleware {
-	out := append([]message.HandlerMiddleware{s.failedBatch}, s.engine.cfg.Middlewares...)
+	out := append([]message.HandlerMiddleware{s.failedBatch}, s.task.cfg.Middlewares...)
 	out = append(out, s.within)
 	place := 0
-	for _, stage := range s.engine.cfg.Stages {
+	for _, stage := range s.task.cfg.Stages {
 		_, ordered := stage.Transform.(pipeline.Ordered)
 		if ordered {
 			out = append(out, s.orderedStage(stage, place))
@@ -104,17 +104,17 @@ func (s *session) sinkCheck(next message.HandlerFunc) message.HandlerFunc {
 	const name = "sink"
 	return func(msg *message.Message) ([]*message.Message, error) {
 		c := carriedIn(msg)
-		searching := s.engine.isolation.active()
+		searching := s.task.isolation.active()
 		for r := range c.batch.Live {
 			if err := s.lane.Check(r); err != nil {
 				r.Fail(err)
 			} else if searching {
-				if err := s.engine.isolation.condemned(c.batch.Shard, r.Offset); err != nil {
+				if err := s.task.isolation.condemned(c.batch.Shard, r.Offset); err != nil {
 					r.Fail(err)
 				}
 			}
 		}
-		if err := decide(c.batch, name, s.engine.cfg.OnSinkError); err != nil {
+		if err := decide(c.batch, name, s.task.cfg.OnSinkError); err != nil {
 			return nil, err
 		}
 		s.window.fit(c)

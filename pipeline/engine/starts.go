@@ -8,11 +8,11 @@ const mostStarts = 20
 // sayStarts logs where each shard starts when the first session opens, so that
 // one that is read from its beginning is seen. Of many, the rest is counted.
 func (s *session) sayStarts(opened []*shard) {
-	e := s.engine
-	if e.said {
+	t := s.task
+	if t.said {
 		return
 	}
-	e.said = true
+	t.said = true
 	named := opened[:min(len(opened), mostStarts)]
 	for _, sh := range named {
 		sh.sayStart()
@@ -24,7 +24,7 @@ func (s *session) sayStarts(opened []*shard) {
 		}
 	}
 	if len(rest) > 0 {
-		e.cfg.Log.Info("more shards are open", "shards", len(rest), "without_position", unknown)
+		t.cfg.Log.Info("more shards are open", "shards", len(rest), "without_position", unknown)
 	}
 }
 
@@ -33,12 +33,12 @@ func (sh *shard) sayStart() {
 	if sh.resumes() {
 		what = "shard goes on where it was committed"
 	}
-	sh.session.engine.cfg.Log.Info(what, "shard", sh.name, "after", sh.written.Offset.String())
+	sh.session.task.cfg.Log.Info(what, "shard", sh.name, "after", sh.written.Offset.String())
 }
 
 // resumes tells whether sink or source had a position of the shard.
 func (sh *shard) resumes() bool {
-	if sh.session.engine.cfg.SourceKeepsPosition {
+	if sh.session.task.cfg.SourceKeepsPosition {
 		return sh.written.Offset != pipeline.Offset{}
 	}
 	_, known := sh.session.positions[sh.name]

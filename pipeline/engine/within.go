@@ -29,7 +29,7 @@ func (s *session) within(next message.HandlerFunc) message.HandlerFunc {
 
 // handle calls what is inside, and makes an error of a panic of who.
 func (s *session) handle(who string, c *carried, next message.HandlerFunc, msg *message.Message) (err error) {
-	defer s.engine.recovered(who+", on shard "+c.batch.Shard, &err, batchTrouble+c.batch.Shard)
+	defer s.task.recovered(who+", on shard "+c.batch.Shard, &err, batchTrouble+c.batch.Shard)
 	_, err = next(msg)
 	return err
 }
