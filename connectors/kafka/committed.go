@@ -37,27 +37,32 @@ func (s *Sink) Committed(ctx context.Context, name string) (map[string]pipeline.
 	return positions, sorted, nil
 }
 
+// committed reads up to the end there is now. Open transactions of other pipelines are
+// waited for: before the last stable offset alone, positions would be missing.
 func (l *Lane) committed(ctx context.Context, positions map[string]pipeline.Committed, claims map[int]pipeline.Claim) error {
-	admin := kadm.NewClient(l.client)
-	topics, err := admin.ListTopics(ctx, positionsTopic)
-	if err != nil {
+	ping, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	if err := l.client.Ping(ping); err != nil {
 		return err
+	}
+	topics, err := kadm.NewClient(l.client).ListTopics(ctx, positionsTopic)
+	if err != nil {
+		return denied(err, "Read", positionsTopic)
 	}
 	n := len(topics[positionsTopic].Partitions)
 	if n < 2 {
 		return nil
 	}
-	l.partition = partitionOf(l.id.Pipeline, n)
-	ends, err := admin.ListCommittedOffsets(ctx, positionsTopic)
-	if err != nil {
-		return denied(err, "Read", positionsTopic)
+	if err := l.checkPartitions(ctx, n); err != nil {
+		return err
 	}
-	end, _ := ends.Lookup(positionsTopic, l.partition)
-	if end.Err != nil || end.Offset == 0 {
-		return end.Err
+	l.partition = partitionOf(l.id.Pipeline, n)
+	end, err := l.endOffset(ctx, l.partition)
+	if err != nil || end == 0 {
+		return err
 	}
 	return l.read(ctx, l.partition, kgo.ReadCommitted(), func(r *kgo.Record) (bool, error) {
-		return r.Offset >= end.Offset-1, l.gather(r, positions, claims)
+		return r.Offset >= end-1, l.gather(r, positions, claims)
 	})
 }
 
