@@ -116,7 +116,7 @@ func (r *partitionReader) gap(from, to pipeline.Position, why string) (pipeline.
 	if r.source.settings.OnGap != "continue" {
 		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("partition %s does not continue what was delivered, up to offset %d: %s", r.shard(), last, why),
-			Do:   "look at the topic's retention and at the brokers; to go on with what there is, say on_gap: continue"}
+			Do:   "look at the topic's retention and at the brokers; to go on with what there is, say on_gap: continue, or once: penstock positions set FILE " + r.shard() + " oldest"}
 	}
 	r.source.log.Warn("a partition does not continue what was delivered; going on", "shard", r.shard(), "delivered_to", last, "reason", why, "from", nextOffset(to))
 	return to, nil

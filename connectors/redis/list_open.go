@@ -34,7 +34,8 @@ func (r *listReader) open(ctx context.Context, req pipeline.OpenRequest) error {
 	case from == nil:
 		return &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("list %s was read by another pipeline, or by this one under another name, or _penstock_positions was deleted, or the Kafka is a new one: its companion %s says %d items were removed, and Kafka holds no position for it", r.key, r.companion, base),
-			Do:   "stop whoever else reads it for good; then penstock positions copy takes over the positions of the old name, penstock positions adopt goes on where Redis says, and penstock positions reset reads what the list holds now from its head"}
+			Do: "stop whoever else reads it for good; then, after a rename, penstock positions copy FILE --from OLD_NAME; else penstock positions adopt FILE " + r.key +
+				" goes on where Redis says, and penstock positions reset FILE " + r.key + " makes this one read what the list holds now from its head"}
 	case incarnation == "":
 		return r.anew(ctx, *from, "it has no companion "+r.companion+" any more (FLUSHALL, DEL, or a failover)")
 	case incarnation != from.Incarnation:
@@ -66,7 +67,7 @@ func (r *listReader) anew(ctx context.Context, from pipeline.Position, why strin
 	if r.source.settings.OnGap != "continue" {
 		return &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("list %s does not continue what was delivered: %s; committed position %d of incarnation %s", r.key, why, from.Offset.Minor, from.Incarnation),
-			Do:   "see who pops, trims, deletes or restores it; to read what it holds now from its head, say on_gap: continue"}
+			Do:   "see who pops, trims, deletes or restores it; to read what it holds now from its head, say on_gap: continue, or once: penstock positions set FILE " + r.key + " oldest (where the companion is gone: reset FILE " + r.key + ")"}
 	}
 	p := pipeline.Position{Incarnation: rand.Text(), Offset: from.Offset}
 	p.Evidence.Added = from.Offset.Minor
@@ -97,6 +98,12 @@ func (r *listReader) adopt(ctx context.Context, from *pipeline.Position) (string
 	if err != nil {
 		return "", 0, r.source.client.classify("reading the companion of list "+r.key, err)
 	}
+	return readCompanion(r.companion, reply)
+}
+
+// readCompanion gives incarnation and position of version, incarnation and position
+// as Redis has answered them; "" and 0: there is no companion.
+func readCompanion(companion string, reply []any) (string, uint64, error) {
 	version, _ := reply[0].(string)
 	incarnation, _ := reply[1].(string)
 	position, _ := reply[2].(string)
@@ -105,7 +112,7 @@ func (r *listReader) adopt(ctx context.Context, from *pipeline.Position) (string
 	case incarnation == "" && version == "" && position == "":
 		return "", 0, nil
 	case version != companionVersion || incarnation == "" || !ok:
-		return "", 0, &pipeline.Error{Class: pipeline.Permanent, What: "the companion " + r.companion + " cannot be read: " + side(incarnation, position) + ", version " + strconv.Quote(version),
+		return "", 0, &pipeline.Error{Class: pipeline.Permanent, What: "the companion " + companion + " cannot be read: " + side(incarnation, position) + ", version " + strconv.Quote(version),
 			Do: "a newer Penstock or somebody else wrote it; run the newer one, or delete it"}
 	}
 	return incarnation, base, nil
@@ -155,7 +162,7 @@ var errTrimmedMeanwhile = errors.New("the list was trimmed meanwhile")
 func (r *listReader) gap(why string, read uint64) error {
 	return &pipeline.Error{Class: pipeline.Gap,
 		What: fmt.Sprintf("list %s does not continue what was read: %s; read up to %d of incarnation %s, of which %d were removed", r.key, why, read, r.incarnation, r.base),
-		Do:   "let nobody else pop from, trim or delete the list; to read what it holds now from its head, say on_gap: continue"}
+		Do:   "let nobody else pop from, trim or delete the list; to read what it holds now from its head, say on_gap: continue, or once: penstock positions set FILE " + r.key + " oldest (where the companion is gone: reset FILE " + r.key + ")"}
 }
 
 // culprit tells who can have changed the list, with the turn held: others, where

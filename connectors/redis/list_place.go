@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // it tells items apart, and keeps no secret
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,48 +13,47 @@ import (
 
 var _ pipeline.Placer = (*ListSource)(nil)
 
+// placeScript gives the companion, the length, and the SHA-1 of the item at a place, of
+// one moment: somebody may be reading and trimming. It writes nothing.
+var placeScript = redis.NewScript(`
+local companion = redis.call('HMGET', KEYS[2], 'version', 'incarnation', 'position')
+local length = redis.call('LLEN', KEYS[1])
+local n = ARGV[1] == 'newest' and length or (tonumber(ARGV[1]) or 0) - (tonumber(companion[3] or '') or 0)
+local hash = ''
+if n >= 1 and n <= length then hash = redis.sha1hex(redis.call('LINDEX', KEYS[1], ARGV[2] == 'lpush' and -n or n - 1)) end
+return {companion[1] or '', companion[2] or '', companion[3] or '', tostring(length), hash}`)
+
 // Place gives a place of the list, counted in items since it was first read: from as
 // many as were removed (oldest, and kept) to all there were (newest). What lies before
 // a chosen place is removed unread when the list is opened there.
 func (s *ListSource) Place(ctx context.Context, shard, at string, _ *pipeline.Position) (pipeline.Position, error) {
-	r, err := s.reader(shard)
+	companion, err := companionOf(shard)
 	if err != nil {
 		return pipeline.Position{}, err
 	}
-	incarnation, base, err := r.adopt(ctx, &pipeline.Position{})
+	reply, err := placeScript.Run(ctx, s.client, []string{shard, companion}, strings.TrimPrefix(at, "0-"), s.settings.PushedBy).Slice()
+	if err != nil {
+		return pipeline.Position{}, s.client.classify("looking at list "+shard, err)
+	}
+	incarnation, base, err := readCompanion(companion, reply)
 	if err != nil {
 		return pipeline.Position{}, err
 	}
 	if incarnation == "" {
-		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Permanent, What: "list " + shard + " was never read: it has no companion " + r.companion,
+		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Permanent, What: "list " + shard + " was never read: it has no companion " + companion,
 			Do: "start the pipeline: it reads the list from its head"}
 	}
-	length, err := s.client.LLen(ctx, shard).Result()
-	if err != nil {
-		return pipeline.Position{}, s.client.classify("looking at list "+shard, err)
-	}
-	end := base + uint64(length) //nolint:gosec // a length
-	n, ok := countOf(at, base, end)
-	if !ok || n < base || n > end {
+	text, _ := reply[3].(string)
+	length, _ := parseUint([]byte(text))
+	n, ok := countOf(at, base, base+length)
+	if !ok || n < base || n > base+length {
 		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Permanent,
 			What: fmt.Sprintf("list %s has no place %s: %d items were removed from it, and it holds %d more", shard, at, base, length),
-			Do:   fmt.Sprintf("choose a number from %d to %d, or oldest, or newest", base, end)}
+			Do:   fmt.Sprintf("choose a number from %d to %d, or oldest, or newest", base, base+length)}
 	}
 	p := pipeline.Position{Incarnation: incarnation, Offset: pipeline.Offset{Minor: n}}
 	p.Evidence.Added = n
-	if n == base {
-		return p, nil
-	}
-	index := int64(n - base - 1) //nolint:gosec // within a length
-	if r.lpush {
-		index = -index - 1
-	}
-	item, err := s.client.LIndex(ctx, shard, index).Bytes()
-	if err != nil {
-		return pipeline.Position{}, s.client.classify("reading list "+shard, err)
-	}
-	sum := sha1.Sum(item) //nolint:gosec // as above
-	p.Evidence.Hash = hex.EncodeToString(sum[:])
+	p.Evidence.Hash, _ = reply[4].(string)
 	return p, nil
 }
 

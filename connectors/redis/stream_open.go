@@ -175,7 +175,7 @@ func (r *streamReader) gap(p *pipeline.Position, g glance, lost uint64) error {
 	}
 	return &pipeline.Error{Class: pipeline.Gap,
 		What: fmt.Sprintf("%d entries of stream %s were removed (XTRIM, MAXLEN or XDEL) before they were read: read up to %s, the stream now begins at %s", lost, r.key, p.Offset, g.first),
-		Do:   "let the writer keep more, then go on with on_gap: continue"}
+		Do:   "let the writer keep more, then go on with on_gap: continue, or once: penstock positions set FILE " + r.key + " oldest"}
 }
 
 // another is what a stream that does not hold the committed position leads to.
@@ -183,7 +183,7 @@ func (r *streamReader) another(g glance, from pipeline.Position, why string) (pi
 	if r.source.settings.OnGap != "continue" {
 		return from, &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("stream %s does not continue what was delivered: %s; committed position %s, stream: %d entries, last id %s", r.key, why, from.Offset, g.length, g.last),
-			Do:   "it was deleted and made again, or Redis lost its newest entries; to read it from the start, as a new stream, say on_gap: continue"}
+			Do:   "it was deleted and made again, or Redis lost its newest entries; to read it from the start, as a new stream, say on_gap: continue, or once: penstock positions set FILE " + r.key + " oldest"}
 	}
 	r.source.client.log.Warn("the stream is taken as a new one, from its start", "stream", r.key, "why", why, "committed", from.Offset.String())
 	return r.begin(g, false), nil

@@ -11,7 +11,9 @@ import (
 
 var _ pipeline.Placer = (*StreamSource)(nil)
 
-// Place gives a place of the stream: an entry's id, after which it is read. After a
+// Place gives a place of the stream: an entry's id, after which it is read; before the
+// first one there is, it is the oldest. Where the stream does not hold what was
+// committed, the place is of another incarnation. After a
 // place that was chosen by id it is not known how many entries lie before it, so what
 // is trimmed unread from there on is only counted once all was read.
 func (s *StreamSource) Place(ctx context.Context, shard, at string, last *pipeline.Position) (pipeline.Position, error) {
@@ -24,17 +26,15 @@ func (s *StreamSource) Place(ctx context.Context, shard, at string, last *pipeli
 		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Permanent, What: "there is no stream " + shard + " in Redis", Do: "check keys, and the name of the shard"}
 	}
 	p := pipeline.Position{Incarnation: rand.Text()}
-	if last != nil {
+	if last != nil && g.differs(*last) == "" {
 		p.Incarnation = last.Incarnation
 	}
 	p.Evidence.EntriesAdded = g.added
 	switch at {
 	case pipeline.Oldest:
-		p.Evidence.Added = g.added - min(g.added, uint64(g.length)) //nolint:gosec // a length
-		return p, nil
+		return g.oldest(p), nil
 	case pipeline.Newest:
-		p.Offset, p.Evidence.Added = g.last, g.added
-		return p, nil
+		return g.newestAfter(p), nil
 	case pipeline.Kept:
 		return r.keptPlace(ctx)
 	}
@@ -47,11 +47,28 @@ func (s *StreamSource) Place(ctx context.Context, shard, at string, last *pipeli
 		return pipeline.Position{}, &pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("stream %s has no place %s: its ids go from %s to %s", shard, at, g.first, g.last),
 			Do: "choose an entry's id, after which it is to be read, or oldest, or newest"}
 	}
-	if last != nil && last.Offset == id {
-		return *last, nil
-	}
 	p.Offset = id
+	switch {
+	case last != nil && last.Offset == id && last.Incarnation == p.Incarnation:
+		return *last, nil
+	case id == g.last:
+		return g.newestAfter(p), nil
+	case g.allAfter(p):
+		return g.oldest(p), nil
+	}
 	return p, nil
+}
+
+// oldest makes p the place before all there is: what was removed is counted as passed.
+func (g glance) oldest(p pipeline.Position) pipeline.Position {
+	p.Offset, p.Evidence.Added = pipeline.Offset{}, g.added-min(g.added, uint64(g.length)) //nolint:gosec // a length
+	return p
+}
+
+// newestAfter makes p the place after all there ever was.
+func (g glance) newestAfter(p pipeline.Position) pipeline.Position {
+	p.Offset, p.Evidence.Added = g.last, g.added
+	return p
 }
 
 // keptPlace is where the companion says.
