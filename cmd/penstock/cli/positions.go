@@ -43,7 +43,8 @@ func newPositionsGet(c Components) *cobra.Command {
 		Use:   "get FILE…",
 		Short: "Show how far each shard of the pipelines is delivered",
 		Long: `Show how far each shard of the pipelines is delivered, and what waits behind it.
-Nothing is changed, and a pipeline that runs goes on.`,
+Nothing is changed, and a pipeline that runs goes on. Where the source cannot be
+reached, what the sink knows is shown all the same; the exit code is 3 then.`,
 		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pipelines, err := c.parse(args)
@@ -51,29 +52,39 @@ Nothing is changed, and a pipeline that runs goes on.`,
 				return err
 			}
 			all := make([]standing, 0, len(pipelines))
+			var errs []error
 			for _, p := range pipelines {
 				one, err := c.standing(cmd.Context(), cmd.ErrOrStderr(), p)
 				if err != nil {
-					return fmt.Errorf("pipeline %s: %w", p.Name, err)
+					errs = append(errs, fmt.Errorf("pipeline %s: %w", p.Name, err))
 				}
-				all = append(all, one)
-			}
-			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), all)
-			}
-			for i, one := range all {
-				if i > 0 {
-					fmt.Fprintln(cmd.OutOrStdout()) //nolint:errcheck // the table says it
-				}
-				if err := one.write(cmd.OutOrStdout()); err != nil {
-					return err
+				if one.Pipeline != "" {
+					all = append(all, one)
 				}
 			}
-			return nil
+			return errors.Join(append([]error{writeStandings(cmd.OutOrStdout(), all, asJSON)}, errs...)...)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
 	return cmd
+}
+
+// writeStandings writes them for people, or as JSON.
+func writeStandings(out io.Writer, all []standing, asJSON bool) error {
+	if asJSON {
+		return writeJSON(out, all)
+	}
+	for i, one := range all {
+		if i > 0 {
+			if err := writeLine(out, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := one.write(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // standing is how far a pipeline is.
@@ -85,6 +96,8 @@ type standing struct {
 	Lease  bool            `json:"lease"`
 	Shards []shardStanding `json:"shards"`
 	Claims []laneStanding  `json:"claims"`
+	// unknown: the server that holds the lease does not say who is active.
+	unknown bool
 }
 
 type shardStanding struct {
@@ -105,7 +118,8 @@ type laneStanding struct {
 	Time     time.Time `json:"time"`
 }
 
-// standing asks sink and source.
+// standing asks sink and source. With an error of the source it gives what the sink
+// says.
 func (c Components) standing(ctx context.Context, log io.Writer, p *config.Pipeline) (standing, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
@@ -119,18 +133,14 @@ func (c Components) standing(ctx context.Context, log io.Writer, p *config.Pipel
 		return standing{}, err
 	}
 	out := standing{Pipeline: p.Name, At: p.At.String(), Lease: b.lease != nil, Shards: []shardStanding{}, Claims: []laneStanding{}}
-	if b.lease != nil {
-		if out.Active, err = b.lease.Active(ctx, p.Name); err != nil {
-			return standing{}, err
-		}
-	}
 	for _, claim := range claims {
 		out.Claims = append(out.Claims, laneStanding(claim))
 	}
-	names, err := b.source.Shards(ctx)
-	if err != nil {
-		return standing{}, err
+	names, away := b.source.Shards(ctx)
+	if b.lease != nil && away == nil {
+		out.Active, away = b.lease.Active(ctx, p.Name)
 	}
+	out.unknown = away != nil
 	names = slices.Concat(names, slices.Collect(maps.Keys(positions)))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
@@ -138,9 +148,9 @@ func (c Components) standing(ctx context.Context, log io.Writer, p *config.Pipel
 		if known, ok := positions[name]; ok {
 			at = &known
 		}
-		out.Shards = append(out.Shards, standingOf(ctx, b.source, name, at))
+		out.Shards = append(out.Shards, standingOf(ctx, b.source, name, at, away == nil))
 	}
-	return out, nil
+	return out, away
 }
 
 // stored builds a pipeline whose sink shows its positions.
@@ -157,8 +167,9 @@ func (c Components) stored(p *config.Pipeline, log io.Writer) (*built, pipeline.
 		Do: "the source keeps its own: see penstock components " + p.Source.Component}
 }
 
-// standingOf tells of one shard; at is nil where it has no position.
-func standingOf(ctx context.Context, source pipeline.Source, name string, at *pipeline.Committed) shardStanding {
+// standingOf tells of one shard; at is nil where it has no position. The source is only
+// asked where it answers.
+func standingOf(ctx context.Context, source pipeline.Source, name string, at *pipeline.Committed, answers bool) shardStanding {
 	s := shardStanding{Shard: name, Waiting: -1}
 	var last *pipeline.Position
 	if at != nil {
@@ -166,7 +177,7 @@ func standingOf(ctx context.Context, source pipeline.Source, name string, at *pi
 		last = &at.Position
 	}
 	placer, ok := source.(pipeline.Placer)
-	if !ok {
+	if !ok || !answers {
 		return s
 	}
 	newest, err := placer.Place(ctx, name, pipeline.Newest, last)
@@ -177,11 +188,26 @@ func standingOf(ctx context.Context, source pipeline.Source, name string, at *pi
 	s.Newest = newest.Offset.String()
 	switch {
 	case last != nil && newest.Incarnation != last.Incarnation:
-		s.Problem = "the source holds another incarnation, " + newest.Incarnation
-	case last != nil && (last.Evidence.Added > 0 || last.Offset == pipeline.Offset{}) && newest.Evidence.Added >= last.Evidence.Added:
-		s.Waiting = int64(newest.Evidence.Added - last.Evidence.Added) //nolint:gosec // a count
+		s.Problem = "what the source holds does not continue what was delivered: it is another incarnation"
+	case last != nil:
+		if waiting, known := between(*last, newest); known && waiting >= 0 {
+			s.Waiting = waiting
+		}
 	}
 	return s
+}
+
+// between counts the records from one place to another of the same incarnation, less
+// than 0 where that lies before; false: it is not known.
+func between(from, to pipeline.Position) (int64, bool) {
+	counted := func(p pipeline.Position) bool { return p.Evidence.Added > 0 || p.Offset == pipeline.Offset{} }
+	if counted(from) && counted(to) && (from.Evidence.Added > 0 || to.Evidence.Added > 0 || from.Offset == to.Offset) {
+		return int64(to.Evidence.Added) - int64(from.Evidence.Added), true //nolint:gosec // counts
+	}
+	if from.Offset.Major == 0 && to.Offset.Major == 0 && from.Evidence.Added == 0 && to.Evidence.Added == 0 { // of a partition
+		return int64(to.Offset.Minor) - int64(from.Offset.Minor), true //nolint:gosec // offsets
+	}
+	return 0, false
 }
 
 // write writes a standing for people.
@@ -190,6 +216,8 @@ func (s standing) write(out io.Writer) error {
 	switch {
 	case s.Active != "":
 		active = "active: " + s.Active
+	case s.unknown:
+		active = "whether an instance is active is not known now"
 	case !s.Lease:
 		active = "no lease: whether an instance is active cannot be told"
 	}

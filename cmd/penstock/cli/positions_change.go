@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"math"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -23,6 +20,46 @@ type change struct {
 	shard string
 	from  *pipeline.Position // nil: there is none
 	to    *pipeline.Position // nil: it is forgotten
+	// kept is what the source keeps of a shard that is forgotten, and has no position.
+	kept *pipeline.Position
+}
+
+// changed is a change as --json tells it.
+type changed struct {
+	Shard string `json:"shard"`
+	From  string `json:"from"` // none, where there is none
+	To    string `json:"to"`
+	Note  string `json:"note,omitempty"`
+}
+
+func (c change) told() changed {
+	return changed{Shard: c.shard, From: placeText(c.from), To: placeText(c.to), Note: c.note()}
+}
+
+// note says what becomes of the records in between, where that is known; empty:
+// nothing.
+func (c change) note() string {
+	if c.kept != nil {
+		return fmt.Sprintf("the source says that it was read up to %s, and not by this pipeline: if another one reads it, that one halts", placeText(c.kept))
+	}
+	if c.to == nil {
+		return ""
+	}
+	var notes []string
+	if c.to.Evidence.Added > 0 && c.to.Offset == (pipeline.Offset{}) {
+		notes = append(notes, fmt.Sprintf("its oldest %d records were removed, and cannot be delivered again", c.to.Evidence.Added))
+	}
+	if c.from != nil && c.from.Incarnation != c.to.Incarnation {
+		notes = append(notes, "what was delivered is of another incarnation")
+	} else if c.from != nil {
+		switch n, known := between(*c.from, *c.to); {
+		case known && n < 0:
+			notes = append(notes, fmt.Sprintf("%d records are read again", -n))
+		case known && n > 0:
+			notes = append(notes, fmt.Sprintf("%d records are passed over", n))
+		}
+	}
+	return strings.Join(notes, "; ")
 }
 
 // changing is a pipeline whose positions are to change.
@@ -32,11 +69,13 @@ type changing struct {
 	positions map[string]pipeline.Committed
 	yes       bool
 	force     bool
+	asJSON    bool
 	name      string // of the pipeline, where the file holds several
 }
 
 func (c *changing) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&c.asJSON, "json", false, "answer as JSON, once it is done; what will be is said on stderr")
 	cmd.Flags().BoolVar(&c.force, "force", false, "go on where no lease tells whether the pipeline runs; an instance that does is stopped by it")
 	cmd.Flags().StringVar(&c.name, "pipeline", "", "which pipeline of the file, where it holds several")
 }
@@ -105,7 +144,14 @@ func (c *changing) run(cmd *cobra.Command, components Components, p *config.Pipe
 	if err := c.apply(ctx, p, changes); err != nil {
 		return err
 	}
-	return writeLine(cmd.OutOrStdout(), "done: the next start goes by it\n")
+	if !c.asJSON {
+		return writeLine(cmd.OutOrStdout(), "done: the next start goes by it\n")
+	}
+	all := make([]changed, len(changes))
+	for i, one := range changes {
+		all[i] = one.told()
+	}
+	return writeJSON(cmd.OutOrStdout(), map[string]any{"pipeline": p.Name, "changes": all})
 }
 
 // rests refuses a pipeline that runs.
@@ -128,21 +174,41 @@ func (c *changing) confirm(cmd *cobra.Command, changes []change) error {
 	if len(changes) == 0 {
 		return &pipeline.Error{Class: pipeline.Permanent, What: "there is nothing to change", Do: "see penstock positions get"}
 	}
-	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	errs := []error{writeLine(table, "shard\tfrom\tto\n")}
-	for _, one := range changes {
-		errs = append(errs, writeLine(table, "%s\t%s\t%s\n", one.shard, placeText(one.from), placeText(one.to)))
+	people := cmd.OutOrStdout()
+	if c.asJSON {
+		people = cmd.ErrOrStderr()
 	}
-	if err := errors.Join(append(errs, table.Flush())...); err != nil || c.yes {
+	if err := describe(people, changes); err != nil || c.yes {
 		return err
 	}
 	if !isTerminal(cmd.InOrStdin()) {
 		return invalid{errors.New("nobody can be asked here; say --yes")}
 	}
-	if err := writeLine(cmd.OutOrStdout(), "Change this? [y/N] "); err != nil {
+	if err := writeLine(people, "Change this? [y/N] "); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	return agreed(cmd.InOrStdin())
+}
+
+// describe says what will be, for people.
+func describe(out io.Writer, changes []change) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	errs := []error{writeLine(table, "shard\tfrom\tto\n")}
+	for _, one := range changes {
+		errs = append(errs, writeLine(table, "%s\t%s\t%s\n", one.shard, placeText(one.from), placeText(one.to)))
+	}
+	errs = append(errs, table.Flush())
+	for _, one := range changes {
+		if note := one.note(); note != "" {
+			errs = append(errs, writeLine(out, "%s: %s\n", one.shard, note))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// agreed reads a line that says yes; else it is an error.
+func agreed(in io.Reader) error {
+	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -212,139 +278,4 @@ func (c *changing) forget(ctx context.Context, one change) error {
 		return nil //nolint:nilerr // such a source keeps nothing itself where the sink stores positions
 	}
 	return placer.Forget(ctx, one.shard, one.from)
-}
-
-func (c *changing) placer() (pipeline.Placer, error) {
-	if placer, ok := c.source.(pipeline.Placer); ok {
-		return placer, nil
-	}
-	return nil, &pipeline.Error{Class: pipeline.Permanent, What: "in its source no position can be chosen", Do: "reset makes it begin anew"}
-}
-
-// to plans a place for a shard.
-func (c *changing) to(ctx context.Context, shard, at string) (change, error) {
-	placer, err := c.placer()
-	if err != nil {
-		return change{}, err
-	}
-	one := change{shard: shard}
-	if was, ok := c.positions[shard]; ok {
-		one.from = &was.Position
-	}
-	p, err := placer.Place(ctx, shard, at, one.from)
-	one.to = &p
-	return one, err
-}
-
-// shards gives those that are named, or else all that have a position, or that the
-// source has.
-func (c *changing) shards(ctx context.Context, named []string) ([]string, error) {
-	known, err := c.source.Shards(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known = slices.Concat(known, slices.Collect(maps.Keys(c.positions)))
-	slices.Sort(known)
-	known = slices.Compact(known)
-	for _, name := range named {
-		if !slices.Contains(known, name) {
-			return nil, invalid{fmt.Errorf("there is no shard %q; there are %s", name, strings.Join(known, ", "))}
-		}
-	}
-	if len(named) > 0 {
-		return named, nil
-	}
-	return known, nil
-}
-
-func newPositionsSet(c Components) *cobra.Command {
-	return changePositions(c, "set FILE SHARD POSITION", "Choose where a shard goes on",
-		`Choose where a shard goes on: after an entry of a stream (1700000000000-0), after so
-many items of a list (counted as get prints them), at oldest, or at newest.
-
-Set back, what lies between is delivered again; set forward, it is not delivered, and
-a list loses it. Of a list only what Redis still holds can be chosen.`, 3, 3, nil,
-		func(ctx context.Context, c *changing, args []string) ([]change, error) {
-			names, err := c.shards(ctx, args[:1])
-			if err != nil {
-				return nil, err
-			}
-			one, err := c.to(ctx, names[0], args[1])
-			return []change{one}, err
-		})
-}
-
-func newPositionsReset(c Components) *cobra.Command {
-	return changePositions(c, "reset FILE [SHARD…]", "Forget how far shards are delivered",
-		`Forget how far shards are delivered, all of them where none is named: the next start
-reads them as new ones. A stream is read from what its start says where all shards are
-forgotten, and else from its oldest entry; a list from its head.`, 1, math.MaxInt, nil,
-		func(ctx context.Context, c *changing, args []string) ([]change, error) {
-			names, err := c.shards(ctx, args)
-			var changes []change
-			for _, name := range names {
-				one := change{shard: name}
-				if was, ok := c.positions[name]; ok {
-					one.from = &was.Position
-				}
-				changes = append(changes, one)
-			}
-			return changes, err
-		})
-}
-
-func newPositionsCopy(c Components) *cobra.Command {
-	var old string
-	return changePositions(c, "copy FILE --from NAME", "Take over the positions of a pipeline that was renamed",
-		`Take over the positions that a pipeline had under its old name: it goes on where that
-was. The old one must not run any more, here or elsewhere.`, 1, 1,
-		func(cmd *cobra.Command) {
-			cmd.Flags().StringVar(&old, "from", "", "the old name")
-			_ = cmd.MarkFlagRequired("from") // there is such a flag
-		},
-		func(ctx context.Context, c *changing, _ []string) ([]change, error) {
-			if len(c.positions) > 0 {
-				return nil, &pipeline.Error{Class: pipeline.Permanent, What: fmt.Sprintf("it has %d positions already", len(c.positions)), Do: "reset it first, if they are wrong"}
-			}
-			if err := c.rests(ctx, old); err != nil {
-				return nil, err
-			}
-			positions, _, err := c.store.Committed(ctx, old)
-			if err == nil && len(positions) == 0 {
-				err = &pipeline.Error{Class: pipeline.Permanent, What: "no position is stored under the name " + old, Do: "check the name"}
-			}
-			var changes []change
-			for _, name := range slices.Sorted(maps.Keys(positions)) {
-				p := positions[name].Position
-				changes = append(changes, change{shard: name, to: &p})
-			}
-			return changes, err
-		})
-}
-
-func newPositionsAdopt(c Components) *cobra.Command {
-	return changePositions(c, "adopt FILE [SHARD…]", "Go on where Redis says that a list was read up to",
-		`Go on where Redis says that a list was read up to, where no position is stored: after
-_penstock_positions was lost, or another pipeline has read the list before. Nothing is
-delivered by it. Of streams Redis says so only where a sink without positions was used.`, 1, math.MaxInt, nil,
-		func(ctx context.Context, c *changing, args []string) ([]change, error) {
-			names, err := c.shards(ctx, args)
-			if err != nil {
-				return nil, err
-			}
-			var changes []change
-			for _, name := range names {
-				if _, stored := c.positions[name]; stored && len(args) == 0 {
-					continue
-				} else if stored {
-					return nil, &pipeline.Error{Class: pipeline.Permanent, What: "shard " + name + " has a position already", Do: "use set, or reset"}
-				}
-				one, err := c.to(ctx, name, pipeline.Kept)
-				if err != nil {
-					return nil, err
-				}
-				changes = append(changes, one)
-			}
-			return changes, nil
-		})
 }

@@ -90,7 +90,7 @@ func TestPositionsOfAStream(t *testing.T) {
 	m.drain()
 	wantIn(t, m.change(t, exitDone, "get"), m.keys[0], m.ids[9], "no instance is active", " 0 ")
 
-	m.change(t, exitDone, "set", m.keys[0], m.ids[6], "--yes") // set back: replays from there
+	wantIn(t, m.change(t, exitDone, "set", m.keys[0], m.ids[6], "--yes", "--json"), `"from": "`+m.ids[9], `"to": "`+m.ids[6]) // set back: replays from there
 	m.add(2)
 	wantIn(t, m.change(t, exitDone, "get"), m.ids[6])
 	m.drain()
@@ -104,15 +104,22 @@ func TestPositionsOfAStream(t *testing.T) {
 	want = append(want, 15)
 	m.delivered(m.name, want...)
 
+	must(t, m.redis.XTrimMaxLen(t.Context(), m.keys[0], 2).Err())
+	wantIn(t, m.change(t, exitDone, "set", m.keys[0], m.ids[3], "--yes"), "its oldest 14 records were removed, and cannot be delivered again; 2 records are read again")
+	m.drain()
+	want = append(want, 14, 15)
+	m.delivered(m.name, want...)
+
 	wantIn(t, m.change(t, exitFailed, "set", m.keys[0], "99999999999999-0", "--yes"), "no place 99999999999999-0", m.ids[15])
 	wantIn(t, m.change(t, exitInvalid, "set", "nowhere", "newest", "--yes"), `no shard "nowhere"`, m.keys[0])
 	wantIn(t, m.change(t, exitInvalid, "set", m.keys[0], "oldest"), "say --yes")
 	wantIn(t, m.change(t, exitFailed, "adopt", m.keys[0], "--yes"), "has a position already")
 
 	m.change(t, exitDone, "reset", "--yes")
+	wantIn(t, m.change(t, exitFailed, "reset", "--yes"), "nothing to change")
 	wantIn(t, m.change(t, exitDone, "get"), "none")
 	m.drain()
-	m.delivered(m.name, append(want, numbers(0, 16)...)...)
+	m.delivered(m.name, append(want, 14, 15)...)
 }
 
 func TestPositionsOfAList(t *testing.T) {
@@ -138,7 +145,8 @@ func TestPositionsOfAList(t *testing.T) {
 			push(10)
 			wantIn(t, m.change(t, exitDone, "get"), "0-10", " 10 ")
 			wantIn(t, m.change(t, exitFailed, "set", m.keys[0], "5", "--yes"), "10 items were removed", "holds 10 more")
-			m.change(t, exitDone, "set", m.keys[0], "14", "--yes")
+			wantIn(t, m.change(t, exitDone, "set", m.keys[0], "16", "--yes"), "6 records are passed over")
+			wantIn(t, m.change(t, exitDone, "set", m.keys[0], "14", "--yes"), "2 records are read again")
 			m.drain()
 			want := slices.Concat(numbers(0, 10), numbers(14, 20))
 			m.delivered(m.name, want...)
@@ -168,8 +176,14 @@ func TestPositionsOfARenamedPipeline(t *testing.T) {
 			wantIn(t, m.refused(exitFailed, "was read by another pipeline"), "penstock positions copy", "penstock positions adopt")
 			if how == "copy" {
 				wantIn(t, m.change(t, exitFailed, "copy", "--from", "nobody", "--yes"), "no position is stored under the name nobody")
+				companion := "penstock:{" + m.keys[0] + "}"
+				was := m.redis.HGet(t.Context(), companion, "incarnation").Val()
+				must(t, m.redis.HSet(t.Context(), companion, "incarnation", "another").Err())
+				wantIn(t, m.change(t, exitFailed, "copy", "--from", old, "--yes"), "shard "+m.keys[0], "does not continue what "+old+" has delivered")
+				must(t, m.redis.HSet(t.Context(), companion, "incarnation", was).Err())
 				m.change(t, exitDone, "copy", "--from", old, "--yes")
 			} else {
+				wantIn(t, m.change(t, exitInvalid, "reset"), "read up to 0-10, and not by this pipeline")
 				m.change(t, exitDone, "adopt", "--yes")
 			}
 			m.drain()
@@ -199,4 +213,9 @@ func TestPositionsBesideARunningPipeline(t *testing.T) {
 		t.Error(c.Log())
 	}
 	stopped(t, c)
+
+	// Redis is away: what Kafka knows is shown.
+	m.job.redis = "127.0.0.1:1"
+	m.files = m.file()
+	wantIn(t, m.change(t, exitUnreachable, "get"), "0-11", "not known now", "Redis at 127.0.0.1:1")
 }
