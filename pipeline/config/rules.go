@@ -196,6 +196,9 @@ func (c *checker) onError() {
 		used = used || own.Then == "dead_letter" && own.DeadLetter == nil
 		path := fmt.Sprintf("transforms[%d].on_error", i)
 		c.deadLetter(path, own, c.spec.OnError.DeadLetter)
+		if own.GiveUpAfter != nil {
+			c.failAt(path+".give_up_after", "a transform gives up with its pipeline", "write it under the pipeline's on_error, where it counts this transform too")
+		}
 		if own.Then != "dead_letter" && own.DeadLetter != nil {
 			c.unusedDeadLetter(path, own)
 		}
@@ -203,6 +206,15 @@ func (c *checker) onError() {
 	if !used && c.spec.OnError.DeadLetter != nil {
 		c.unusedDeadLetter("on_error", &c.spec.OnError)
 	}
+	if c.spec.OnError.GiveUpAfter != nil && !c.passesOn() {
+		c.failAt("on_error.give_up_after", "nothing is to be given up: the first record that is refused halts the pipeline", "remove it, or say then: dead_letter or then: drop")
+	}
+}
+
+// passesOn tells whether some refused record does not halt the pipeline, or may not:
+// what is said of it is wrong.
+func (c *checker) passesOn() bool {
+	return c.spec.OnError.Then != "halt" || slices.ContainsFunc(c.spec.Transforms, func(s Step) bool { return s.OnError != nil && s.OnError.Then != "halt" })
 }
 
 func (c *checker) unusedDeadLetter(path string, e *OnError) {

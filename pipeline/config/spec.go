@@ -90,6 +90,14 @@ type Sink struct {
 type OnError struct {
 	Then       string      `yaml:"then" default:"halt" enum:"halt,drop,dead_letter" doc:"halt stops the pipeline at the record, drop counts and forgets it, dead_letter keeps it elsewhere."`
 	DeadLetter *DeadLetter `yaml:"dead_letter" doc:"Where dead letters go, in the same transaction. A transform without one of its own uses the pipeline's."`
+	// GiveUpAfter is the pipeline's alone.
+	GiveUpAfter *GiveUpAfter `yaml:"give_up_after" doc:"Halt instead of dropping and dead-lettering on, when something is wrong with everything. Only of the pipeline; it counts the refusals of all its stages." example:"{failures: 1000, within: 1m}"`
+}
+
+// GiveUpAfter says when so much is refused that the pipeline halts.
+type GiveUpAfter struct {
+	Failures int           `yaml:"failures" required:"true" min:"1" example:"1000" doc:"How many records."`
+	Within   time.Duration `yaml:"within" default:"1m" min:"1s" doc:"In how long."`
 }
 
 // DeadLetter is where dead letters go.

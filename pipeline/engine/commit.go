@@ -123,6 +123,9 @@ func (s *session) commitHeld() error {
 	if len(s.tx.batches) == 0 {
 		return nil
 	}
+	if err := t.refusals.allow(&s.tx, time.Now()); err != nil {
+		return err
+	}
 	t.at(Committing)
 	if err := s.lane.Commit(s.ctx, s.tx.positions); err != nil {
 		return err
@@ -131,6 +134,7 @@ func (s *session) commitHeld() error {
 	t.memory.keep(s.tx.positions)
 	t.isolation.committed(s.tx.positions)
 	t.stats.committed(&s.tx)
+	t.refusals.committed(&s.tx, time.Now())
 	for _, c := range s.tx.batches {
 		t.settled(c.batch)
 		s.window.give(c)

@@ -53,6 +53,7 @@ type Config struct {
 	// SourceKeepsPosition: the sink stores no positions, the source does.
 	SourceKeepsPosition bool
 	OnSinkError         Policy
+	GiveUp              GiveUp
 	// Tasks is how many lanes write at once; 0 is one. A shard belongs to one of them,
 	// by a hash of its name, and the window is divided between them.
 	Tasks         int
@@ -90,6 +91,8 @@ type Engine struct {
 	state *state
 	stats *Stats
 	tasks []*task
+	// refusals are those of all tasks.
+	refusals refusals
 	// Who fills these opens a lane, or uses the source.
 	opening, asking chan struct{}
 	// begun is true once a lane was opened, and first where the sink knew no position
@@ -100,7 +103,7 @@ type Engine struct {
 
 // New makes an engine. It starts nothing; Run does.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), opening: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, state: newState(cfg.Log), stats: newStats(), opening: make(chan struct{}, 1), asking: make(chan struct{}, 1), refusals: refusals{limit: cfg.GiveUp}}
 	for n := range max(cfg.Tasks, 1) {
 		e.tasks = append(e.tasks, newTask(e, n))
 	}

@@ -77,6 +77,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		Name: p.Name, Instance: env.Instance, Source: source, Stages: stages.stages, Middlewares: middlewaresOf(p), Sink: sink,
 		SourceKeepsPosition: !to.Positions,
 		OnSinkError:         policy(p.OnError),
+		GiveUp:              giveUp(p.OnError),
 		Tasks:               p.Tasks,
 		Batch:               pipeline.Limit{Records: p.Source.Batch.Records, Bytes: int(p.Source.Batch.Bytes)},
 		Window:              engine.Window{Batches: p.Window.Batches, Bytes: int(p.Window.Bytes)},

@@ -165,11 +165,15 @@ func stepText(p *config.Pipeline, step config.Step) string {
 }
 
 func onErrorText(o config.OnError) string {
+	unless := ""
+	if o.GiveUpAfter != nil {
+		unless = fmt.Sprintf("; the pipeline halts when %d are refused within %v", o.GiveUpAfter.Failures, o.GiveUpAfter.Within)
+	}
 	switch {
 	case o.Then == "dead_letter" && o.DeadLetter != nil:
-		return "goes to topic " + o.DeadLetter.Kafka.Topic
+		return "goes to topic " + o.DeadLetter.Kafka.Topic + unless
 	case o.Then == "drop":
-		return "is dropped, and counted"
+		return "is dropped, and counted" + unless
 	}
 	return "halts the pipeline"
 }

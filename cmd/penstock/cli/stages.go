@@ -95,6 +95,14 @@ func policy(o config.OnError) engine.Policy {
 	}
 }
 
+// giveUp says when so much is refused that the pipeline halts.
+func giveUp(o config.OnError) engine.GiveUp {
+	if o.GiveUpAfter == nil {
+		return engine.GiveUp{}
+	}
+	return engine.GiveUp{Failures: o.GiveUpAfter.Failures, Within: o.GiveUpAfter.Within}
+}
+
 // deadLetterTopic gives the topic of dead letters, empty where there is none.
 // checkPipeline sees to it that a pipeline has one only.
 func deadLetterTopic(p *config.Pipeline) string {
