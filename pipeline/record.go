@@ -60,6 +60,8 @@ const (
 type Failure struct {
 	Stage string // "source.format", "transforms[2].filter", "sink"
 	Err   error
+	// Attempts is how often the stage has tried, where it has tried again; else 0.
+	Attempts int
 }
 
 // Transform gives the name of the transform that refused the record, "filter",

@@ -79,7 +79,9 @@ type Limit struct {
 // goroutines at once, for different batches.
 type Transform interface {
 	// Apply works on the records of b that are still to be delivered (see
-	// Batch.Live): changes them in place, sets a Fate, or calls Record.Fail. An
+	// Batch.Live): changes them in place, sets a Fate, or calls Record.Fail, with an
+	// error of class Permanent where trying again cannot help; where it can, it leaves
+	// the record as it was, and may be called again with such records alone. An
 	// error is about the batch as a whole; it is then given up and comes again.
 	// It returns soon after ctx has ended.
 	Apply(ctx context.Context, b *Batch) error

@@ -44,6 +44,9 @@ func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) 
 	if name := r.Failure.Transform(); name != "" {
 		ours = append(ours, header("penstock.transform", name))
 	}
+	if n := r.Failure.Attempts; n > 1 {
+		ours = append(ours, header("penstock.attempts", strconv.Itoa(n)))
+	}
 	room := max(0, int(l.limits.batchBytes(l.sink.deadLetters.Topic))-overhead-maxCutHeaders-size(ours))
 	if theirs := l.connectHeaders(b, r); size(theirs) <= room/4 {
 		ours, room = append(ours, theirs...), room-size(theirs)

@@ -264,6 +264,7 @@ func TestDeadLetter(t *testing.T) {
 	letter := k.dead("100000", func(r *pipeline.Record) {
 		r.Value = pipeline.RawValue([]byte("changed"))
 		r.Headers = []pipeline.Header{{Key: "own", Value: []byte("kept")}}
+		r.Failure.Attempts = 3
 	})
 	got := headersOf(letter)
 	if got["penstock.time"] == "" || string(letter.Value) != "the original" || string(letter.Key) != "key" {
@@ -271,7 +272,7 @@ func TestDeadLetter(t *testing.T) {
 	}
 	delete(got, "penstock.time")
 	want := map[string]string{"own": "kept", "penstock.pipeline": k.name, "penstock.stage": "transforms[1].filter",
-		"penstock.transform": "filter", "penstock.error": "no field x", "penstock.origin": "a list 0-1",
+		"penstock.transform": "filter", "penstock.attempts": "3", "penstock.error": "no field x", "penstock.origin": "a list 0-1",
 		"__connect.errors.connector.name": k.name, "__connect.errors.task.id": "0", "__connect.errors.stage": "TRANSFORMATION",
 		"__connect.errors.class.name": "transforms[1].filter", "__connect.errors.exception.class.name": "*errors.errorString",
 		"__connect.errors.exception.message": "no field x"}

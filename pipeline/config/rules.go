@@ -196,6 +196,9 @@ func (c *checker) onError() {
 		used = used || own.Then == "dead_letter" && own.DeadLetter == nil
 		path := fmt.Sprintf("transforms[%d].on_error", i)
 		c.deadLetter(path, own, c.spec.OnError.DeadLetter)
+		if own.Retry == nil {
+			own.Retry = c.spec.OnError.Retry
+		}
 		if own.GiveUpAfter != nil {
 			c.failAt(path+".give_up_after", "a transform gives up with its pipeline", "write it under the pipeline's on_error, where it counts this transform too")
 		}

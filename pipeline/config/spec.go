@@ -88,10 +88,17 @@ type Sink struct {
 
 // OnError says what becomes of a record that something refuses.
 type OnError struct {
+	Retry      *Retry      `yaml:"retry" doc:"Try a transform again with records it has refused for a reason that may pass (a server that is away, say), before then. A transform without one of its own uses the pipeline's. What cannot pass (a missing field) is not tried again, and neither is dedupe." example:"{attempts: 3, backoff: 100ms}"`
 	Then       string      `yaml:"then" default:"halt" enum:"halt,drop,dead_letter" doc:"halt stops the pipeline at the record, drop counts and forgets it, dead_letter keeps it elsewhere."`
 	DeadLetter *DeadLetter `yaml:"dead_letter" doc:"Where dead letters go, in the same transaction. A transform without one of its own uses the pipeline's."`
 	// GiveUpAfter is the pipeline's alone.
 	GiveUpAfter *GiveUpAfter `yaml:"give_up_after" doc:"Halt instead of dropping and dead-lettering on, when something is wrong with everything. Only of the pipeline; it counts the refusals of all its stages." example:"{failures: 1000, within: 1m}"`
+}
+
+// Retry says how often a refused record is tried again.
+type Retry struct {
+	Attempts int           `yaml:"attempts" required:"true" min:"1" example:"3" doc:"How often, with the first one."`
+	Backoff  time.Duration `yaml:"backoff" default:"100ms" min:"1ms" doc:"The pause before the second attempt; it doubles from attempt to attempt, up to 10 s. Records behind it in the shard wait."`
 }
 
 // GiveUpAfter says when so much is refused that the pipeline halts.

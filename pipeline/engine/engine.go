@@ -28,6 +28,7 @@ type Stage struct {
 	Name      string // "source.format", "transforms[2].filter"
 	Transform pipeline.Transform
 	OnError   Policy
+	Retry     Retry
 }
 
 // Config is what a pipeline needs to run. Every field is needed unless it says

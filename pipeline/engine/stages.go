@@ -91,6 +91,9 @@ func (st Stage) apply(ctx context.Context, c *carried) error {
 	if err := st.Transform.Apply(ctx, c.batch); err != nil {
 		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
 	}
+	if err := st.retry(ctx, c.batch); err != nil {
+		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
+	}
 	if after := len(c.batch.Records); after < before {
 		return &pipeline.Error{Class: pipeline.Permanent,
 			What: fmt.Sprintf("%s, shard %s: of %d records the transform left %d", st.Name, c.batch.Shard, before, after),

@@ -165,6 +165,11 @@ func stepText(p *config.Pipeline, step config.Step) string {
 }
 
 func onErrorText(o config.OnError) string {
+	if o.Retry != nil {
+		then := o
+		then.Retry = nil
+		return fmt.Sprintf("is tried %d times where its error may pass, then %s", o.Retry.Attempts, onErrorText(then))
+	}
 	unless := ""
 	if o.GiveUpAfter != nil {
 		unless = fmt.Sprintf("; the pipeline halts when %d are refused within %v", o.GiveUpAfter.Failures, o.GiveUpAfter.Within)

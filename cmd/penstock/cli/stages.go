@@ -18,7 +18,7 @@ import (
 // steps, the key, the writing format. A pipeline whose records go through as they
 // come has none.
 func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, error) {
-	l := &stageList{onError: policy(p.OnError)}
+	l := &stageList{onError: p.OnError}
 	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
 		reader, err := c.format(in.Component).NewReader()
 		l.add("source.format", in.At, reader, err)
@@ -34,7 +34,8 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 		}
 		l.add(name, step.At, transform, err)
 		if step.OnError != nil && err == nil {
-			l.stages[len(l.stages)-1].OnError = policy(*step.OnError)
+			last := &l.stages[len(l.stages)-1]
+			last.OnError, last.Retry = policy(*step.OnError), retry(*step.OnError)
 		}
 	}
 	if key := c.key(p); key != "" {
@@ -58,7 +59,7 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 
 // stageList is a list of stages as it grows.
 type stageList struct {
-	onError  engine.Policy
+	onError  config.OnError
 	stages   []engine.Stage
 	memories []namedMemory
 	errs     []error
@@ -81,7 +82,7 @@ func (l *stageList) add(name string, at config.Place, transform pipeline.Transfo
 		l.errs = append(l.errs, invalid{fmt.Errorf("%s: %s: %w", at, name, err)})
 		return
 	}
-	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: l.onError})
+	l.stages = append(l.stages, engine.Stage{Name: name, Transform: transform, OnError: policy(l.onError), Retry: retry(l.onError)})
 }
 
 func policy(o config.OnError) engine.Policy {
@@ -93,6 +94,14 @@ func policy(o config.OnError) engine.Policy {
 	default:
 		return engine.Halt
 	}
+}
+
+// retry says how often a stage is tried again.
+func retry(o config.OnError) engine.Retry {
+	if o.Retry == nil {
+		return engine.Retry{}
+	}
+	return engine.Retry{Attempts: o.Retry.Attempts, Backoff: o.Retry.Backoff}
 }
 
 // giveUp says when so much is refused that the pipeline halts.
