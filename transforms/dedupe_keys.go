@@ -201,7 +201,9 @@ func (s *keySet) enter(sum keySum, n uint64) bool {
 // farthest is how far from its home a slot can be and still tell which it was.
 func (s *keySet) farthest() uint64 { return uint64(^uint32(0) >> s.width) }
 
-// resize makes an index of so many slots, a power of two.
+// resize makes an index of so many slots, a power of two, or of more where they
+// crowd. More help as long as sums are hashes: with maxMaxKeys keys it takes 256
+// at one home, and those part when there are more homes.
 func (s *keySet) resize(size int) {
 	for ok := false; !ok; size *= 2 {
 		s.slots = make([]uint32, size)
