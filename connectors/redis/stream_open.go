@@ -132,7 +132,7 @@ func (r *streamReader) resume(g glance, from pipeline.Position) (pipeline.Positi
 func (g glance) differs(p pipeline.Position) string {
 	e := p.Evidence
 	switch {
-	case p.Offset == pipeline.Offset{}: // nothing was read
+	case p.Offset == pipeline.Offset{} && e.EntriesAdded == 0: // nothing was ever there, or the server does not tell
 		return ""
 	case !g.exists:
 		return "the stream is gone"
@@ -180,6 +180,9 @@ func (r *streamReader) gap(p *pipeline.Position, g glance, lost uint64) error {
 
 // another is what a stream that does not hold the committed position leads to.
 func (r *streamReader) another(g glance, from pipeline.Position, why string) (pipeline.Position, error) {
+	if from.Offset == (pipeline.Offset{}) && from.Evidence.EntriesAdded <= from.Evidence.Added {
+		return r.begin(g, false), nil // it was empty, and nothing was read from it
+	}
 	if r.source.settings.OnGap != "continue" {
 		return from, &pipeline.Error{Class: pipeline.Gap,
 			What: fmt.Sprintf("stream %s does not continue what was delivered: %s; committed position %s, stream: %d entries, last id %s", r.key, why, from.Offset, g.length, g.last),

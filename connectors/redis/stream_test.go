@@ -360,6 +360,53 @@ func TestStreamGapsWhileReading(t *testing.T) {
 	}
 }
 
+// TestStreamIsDeletedUnread: what was there and was never read is lost with the stream;
+// one that was empty begins anew without a word.
+func TestStreamIsDeletedUnread(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		if !s.place.real {
+			return // as above
+		}
+		for name, c := range map[string]struct {
+			held, again int
+			words       string // of the gap; empty: there is none
+		}{
+			"and stays away":               {5, 0, "the stream is gone"},
+			"and has fewer entries":        {5, 3, "only 3 entries were ever added"},
+			"it was empty":                 {0, 3, ""},
+			"it was empty, and stays away": {0, 0, ""},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s.do("DEL", s.key)
+				s.add(1, numbers(0, 5)...)
+				s.do("XTRIM", s.key, "MAXLEN", c.held)
+				r := open(t, s.source(), s.key, nil)
+				start := r.Start()
+				s.do("DEL", s.key)
+				s.add(10, numbers(10, 10+c.again)...)
+				if c.words != "" {
+					_, err := s.source().Open(t.Context(), pipeline.OpenRequest{Shard: s.key, From: &start})
+					wantError(t, err, pipeline.Gap, c.words)
+					wantError(t, caughtUp(t, r), pipeline.Gap, c.words)
+					return
+				}
+				for _, r := range []pipeline.Reader{r, open(t, s.source(), s.key, &start)} {
+					must(t, caughtUp(t, r))
+					b, err := tryRead(within(t, time.Second), r, large)
+					for c.again > 0 && err == nil && len(b.Records) == 0 { // where it starts, first
+						b, err = tryRead(within(t, time.Second), r, large)
+					}
+					if c.again > 0 {
+						must(t, err)
+						wantValues(t, values(b), numbers(10, 10+c.again))
+					}
+					must(t, caughtUp(t, r))
+				}
+			})
+		}
+	})
+}
+
 // What is deleted behind entries that are still there shows when all is read.
 func TestStreamCountsWhatIsDeletedAhead(t *testing.T) {
 	eachStream(t, func(t *testing.T, s *streamTest) {
