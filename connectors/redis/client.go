@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
@@ -18,26 +17,31 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// client is what the shards of a source share: a go-redis client, and options
-// to dial connections of their own.
+// client is what the shards of a source share: a go-redis client, and how to dial
+// connections of their own. One server, a Cluster, or whom Sentinels name.
 type client struct {
-	*redis.Client
-	log  *slog.Logger
-	said sync.Map // what is said once
+	redis.UniversalClient
+	at      *address
+	cluster *redis.ClusterClient // nil: it is none
+	log     *slog.Logger
+	said    sync.Map // what is said once
 }
 
 // newClient makes a client. It connects to nobody yet.
 func (c Connection) newClient(log *slog.Logger) (*client, error) {
-	o, wrong := c.options()
+	at, wrong := c.parse()
 	if wrong != nil {
 		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "url of Redis: " + wrong.What, Do: wrong.Do}
 	}
-	o.Protocol, o.DisableIdentity, o.PoolSize, o.MaxRetries, o.DialerRetries = 2, true, 4, -1, 1
-	o.ContextTimeoutEnabled = true
-	if err := c.TLS.apply(o); err != nil {
+	if at.servers[0].TLSConfig != nil && (at.cluster || at.master != "") {
+		at.servers[0].TLSConfig.ServerName = "" // each has its own
+	}
+	if err := c.TLS.apply(at.servers[0]); err != nil {
 		return nil, err
 	}
-	return &client{Client: redis.NewClient(o), log: log}, nil
+	shared := &client{UniversalClient: at.client(), at: at, log: log}
+	shared.cluster, _ = shared.UniversalClient.(*redis.ClusterClient)
+	return shared, nil
 }
 
 func (t *TLS) apply(o *redis.Options) error {
@@ -67,34 +71,10 @@ func (t *TLS) apply(o *redis.Options) error {
 
 // Close closes the connections. It may be called more than once.
 func (c *client) Close() error {
-	if err := c.Client.Close(); !errors.Is(err, redis.ErrClosed) {
+	if err := c.UniversalClient.Close(); !errors.Is(err, redis.ErrClosed) {
 		return err
 	}
 	return nil
-}
-
-// isPattern tells whether a key matches many.
-func isPattern(key string) bool { return strings.ContainsAny(key, "*?[") }
-
-// shards gives the keys as they are written, and those of the type that their
-// patterns match now, sorted.
-func (c *client) shards(ctx context.Context, keys []string, kind string) ([]string, error) {
-	var found []string
-	for _, key := range keys {
-		if !isPattern(key) {
-			found = append(found, key)
-			continue
-		}
-		scan := c.ScanType(ctx, 0, key, 1000, kind).Iterator()
-		for scan.Next(ctx) {
-			found = append(found, scan.Val())
-		}
-		if err := scan.Err(); err != nil {
-			return nil, c.classify("looking for keys like "+key, err)
-		}
-	}
-	slices.Sort(found)
-	return slices.Compact(found), nil
 }
 
 // checkType refuses a key that holds something else.
@@ -114,7 +94,10 @@ var errHungUp = errors.New("the server closed the connection")
 
 // classify gives an error of Redis, or of the way to it, its class.
 func (c *client) classify(doing string, err error) error {
-	return classify("Redis at "+c.Options().Addr, doing, err)
+	if c.cluster == nil && isRedirection(err) {
+		return c.oneOfMany()
+	}
+	return classify(c.at.String(), doing, err)
 }
 
 func classify(server, doing string, err error) error {
@@ -141,6 +124,7 @@ func classify(server, doing string, err error) error {
 	case "NOAUTH", "WRONGPASS", "NOPERM": // until somebody grants it
 		out.Do = "check user and password, and the user's ACL"
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY", "TRYAGAIN", "BUSY": // passes by itself
+	case "MOVED", "ASK": // a Cluster is moving slots, and the client has not followed yet
 	default:
 		out.Class = pipeline.Retryable
 	}

@@ -29,6 +29,11 @@ type conn struct {
 	net *socket
 	r   *bufio.Reader
 	w   []byte
+	met bool // the server was held against what was read
+	// asking: a slot of a Cluster is on its way to this node, which answers for it
+	// only where each request says that it was redirected
+	// (https://redis.io/docs/latest/commands/asking/).
+	asking bool
 }
 
 // socket is a connection whose reads each have patience of their own: a reply
@@ -71,14 +76,8 @@ type replyError string
 
 func (e replyError) Error() string { return string(e) }
 
-// dial connects, logs in and chooses the database, as the options say.
-func dial(ctx context.Context, o *redis.Options) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
-	defer cancel()
-	n, err := redis.NewDialer(o)(ctx, o.Network, o.Addr)
-	if err != nil {
-		return nil, err
-	}
+// greeted logs in and chooses the database, as the options say.
+func greeted(ctx context.Context, n net.Conn, o *redis.Options) (*conn, error) {
 	c := newConn(n)
 	defer c.interrupt(ctx)()
 	if err := c.greet(o); err != nil {
@@ -131,6 +130,9 @@ func (c *conn) close() { c.net.Close() } //nolint:errcheck // nothing can be don
 
 // command adds a command to what flush will send.
 func (c *conn) command(args ...string) {
+	if c.asking && len(c.w) == 0 {
+		c.w = append(c.w, "*1\r\n$6\r\nASKING\r\n"...)
+	}
 	c.w = appendHeader(c.w, '*', len(args))
 	for _, arg := range args {
 		c.w = appendHeader(c.w, '$', len(arg))
@@ -148,6 +150,9 @@ func (c *conn) flush(patience time.Duration) error {
 	c.net.patience = patience
 	_, err := c.net.Write(c.w)
 	c.w = c.w[:0]
+	if err == nil && c.asking {
+		_, err = c.expect('+')
+	}
 	return err
 }
 

@@ -28,7 +28,7 @@ func private(t *testing.T, args ...string) (*pipelinetest.Redis, place) {
 }
 
 // killing makes Redis cut the connections of everybody else again and again.
-func killing(t *testing.T, c *redis.Client) (stop func()) {
+func killing(t *testing.T, c redis.UniversalClient) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -208,7 +208,7 @@ func TestUnixSocket(t *testing.T) {
 
 // acl is the smallest set of rights, as README.md shows it.
 var acl = []string{"on", ">s3cret", "~events", "~penstock:{events}", "+multi", "+exec", "+hmget", "+hset", "+exists", "+hget", "+lrange", "+llen", "+lindex", "+ltrim",
-	"+blmove", "~penstock:lease:*", "+get", "+set", "+getrange", "+pexpire", "+del", "+type", "+eval", "+evalsha", "+xread", "+xinfo|stream", "+xrange", "+xrevrange", "+xtrim", "+config|get", "+scan", "+select"}
+	"+blmove", "~penstock:lease:*", "+get", "+set", "+getrange", "+pexpire", "+del", "+type", "+eval", "+evalsha", "+xread", "+xinfo|stream", "+xrange", "+xrevrange", "+xtrim", "+config|get", "+scan", "+select", "+info"}
 
 func TestUserWithTheFewestRights(t *testing.T) {
 	_, p := private(t)

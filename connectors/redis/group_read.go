@@ -35,13 +35,17 @@ func (r *groupReader) Wait(ctx context.Context) error {
 			r.fresh = !counted
 		}
 		doubt := r.doubt
-		c, stop, err := r.live.get(ctx, r.source.client)
+		c, stop, err := r.live.get(ctx, r.source.client, r.key)
 		if err != nil {
 			return r.failed("connecting", err)
 		}
 		ended, err := r.await(c)
 		stop()
 		switch {
+		case r.live.follow(err, r.source.client):
+			r.reset()
+			r.pending = true
+			continue
 		case isNoGroup(err):
 			if err := r.regroup(ctx); err != nil {
 				return err
@@ -103,7 +107,7 @@ func (r *groupReader) Read(ctx context.Context, b *pipeline.Batch, limit pipelin
 	if r.left == 0 {
 		return r.live.usable()
 	}
-	c, stop, err := r.live.get(ctx, r.source.client)
+	c, stop, err := r.live.get(ctx, r.source.client, r.key)
 	if err != nil {
 		return r.failed("connecting", err)
 	}

@@ -57,7 +57,7 @@ func NewLease(c Connection, name, instance string, life time.Duration, log *slog
 	if err != nil {
 		return nil, err
 	}
-	return &Lease{client: shared, locks: redislock.New(shared.Client), key: LeaseKey(name), life: life, instance: instance, token: rand.Text()}, nil
+	return &Lease{client: shared, locks: redislock.New(shared.UniversalClient), key: LeaseKey(name), life: life, instance: instance, token: rand.Text()}, nil
 }
 
 // Life is how long the lease lasts without being renewed.

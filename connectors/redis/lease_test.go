@@ -23,7 +23,7 @@ type leaseTest struct {
 	*testing.T
 	place
 	name  string
-	redis *redis.Client
+	redis redis.UniversalClient
 }
 
 func newLeaseTest(t *testing.T, p place) *leaseTest {

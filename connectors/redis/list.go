@@ -154,22 +154,22 @@ func (r *listReader) Wait(ctx context.Context) error {
 // lookOrBlock looks once, and waits in the server where nothing can come but by
 // a push.
 func (r *listReader) lookOrBlock(ctx context.Context) error {
-	c, stop, err := r.live.get(ctx, r.source.client)
+	c, stop, err := r.live.get(ctx, r.source.client, r.key)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	err = r.look(c)
-	if errors.Is(err, errTrimmedMeanwhile) || r.fullNow(err) {
+	if err == nil && r.left == 0 && !r.doubt && r.drained() {
+		r.pause = 0
+		err = r.block(c)
+	}
+	if errors.Is(err, errTrimmedMeanwhile) || r.fullNow(err) || r.live.follow(err, r.source.client) {
 		r.reset()
 		r.pause = 0
 		return nil
 	}
-	if err != nil || r.left > 0 || r.doubt || !r.drained() {
-		return err
-	}
-	r.pause = 0
-	return r.block(c)
+	return err
 }
 
 const (
@@ -208,6 +208,9 @@ func (r *listReader) block(c *conn) error {
 		return err
 	}
 	_, n, err := c.next()
+	if r.source.client.at.master != "" {
+		defer r.reset() // the Sentinels may name another one by now
+	}
 	if answer, ok := errors.AsType[replyError](err); ok && r.refuses(answer) {
 		r.pause = maxPause
 		return nil

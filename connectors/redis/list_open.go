@@ -178,18 +178,19 @@ const otherEnd = "writers push at the other end than pushed_by says"
 
 // checkEviction refuses a server that may evict the list and its companion.
 func (s *ListSource) checkEviction(ctx context.Context) error {
-	reply, err := s.client.ConfigGet(ctx, "maxmemory-policy").Result()
-	if classed := s.client.classify("asking for maxmemory-policy", err); err != nil {
-		if pipeline.ClassOf(classed) == pipeline.Unreachable && !strings.Contains(err.Error(), "NOPERM") {
-			return classed
+	err := s.client.eachNode(ctx, func(ctx context.Context, node redis.UniversalClient) error {
+		reply, err := node.ConfigGet(ctx, "maxmemory-policy").Result()
+		policy := reply["maxmemory-policy"]
+		if err != nil || s.settings.AllowEviction || !strings.HasPrefix(policy, "allkeys-") {
+			return err
 		}
-		s.client.absent("CONFIG GET", "a maxmemory-policy that evicts the list goes unnoticed")
-		return nil
-	}
-	policy := reply["maxmemory-policy"]
-	if strings.HasPrefix(policy, "allkeys-") && !s.settings.AllowEviction {
 		return &pipeline.Error{Class: pipeline.Permanent, What: "Redis may evict the list and its companion: maxmemory-policy is " + policy,
 			Do: "set maxmemory-policy to noeviction or volatile-…, or say allow_eviction: true"}
+	})
+	classed := s.client.classify("asking for maxmemory-policy", err)
+	if c := pipeline.ClassOf(classed); err == nil || c == pipeline.Permanent || c == pipeline.Unreachable && !strings.Contains(err.Error(), "NOPERM") {
+		return classed
 	}
+	s.client.absent("CONFIG GET", "a maxmemory-policy that evicts the list goes unnoticed")
 	return nil
 }

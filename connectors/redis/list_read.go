@@ -19,7 +19,7 @@ func (r *listReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeline
 	if r.left == 0 {
 		return r.live.usable()
 	}
-	c, stop, err := r.live.get(ctx, r.source.client)
+	c, stop, err := r.live.get(ctx, r.source.client, r.key)
 	if err != nil {
 		return r.failed(ctx, "connecting", err)
 	}

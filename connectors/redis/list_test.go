@@ -18,11 +18,11 @@ import (
 )
 
 // pushes are the two ways of pushing, with the setting that fits.
-var pushes = map[string]func(context.Context, *redis.Client, string, ...string) error{
-	"rpush": func(ctx context.Context, c *redis.Client, key string, items ...string) error {
+var pushes = map[string]func(context.Context, redis.UniversalClient, string, ...string) error{
+	"rpush": func(ctx context.Context, c redis.UniversalClient, key string, items ...string) error {
 		return c.RPush(ctx, key, toAny(items)...).Err()
 	},
-	"lpush": func(ctx context.Context, c *redis.Client, key string, items ...string) error {
+	"lpush": func(ctx context.Context, c redis.UniversalClient, key string, items ...string) error {
 		return c.LPush(ctx, key, toAny(items)...).Err()
 	},
 }
@@ -52,7 +52,7 @@ type listTest struct {
 	t     *testing.T
 	place place
 	by    string
-	redis *redis.Client
+	redis redis.UniversalClient
 	key   string
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,8 +28,12 @@ func TestMain(m *testing.M) {
 // place is a Redis to test on.
 type place struct {
 	name string
-	addr string
-	real bool // a real one: it counts entries-added, and has CONFIG, CLIENT and so on
+	addr string // of one server; empty: it is a Cluster
+	real bool   // a real one: it counts entries-added, and has CONFIG, CLIENT and so on
+	// cluster is the Cluster, where it is one.
+	cluster *pipelinetest.RedisCluster
+	// sentinel is the URL of the Sentinels, where there are some.
+	sentinel string
 }
 
 // each runs a test on every place there is (see places).
@@ -40,14 +45,31 @@ func each(t *testing.T, test func(*testing.T, place)) {
 }
 
 // client gives a client of the test's own.
-func (p place) client(t testing.TB) *redis.Client {
+func (p place) client(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true})
+	c := p.newClient()
 	t.Cleanup(func() { must(t, c.Close()) })
 	return c
 }
 
-func (p place) url() pipeline.Secret { return pipeline.Secret("redis://" + p.addr) }
+// newClient gives a client that its user closes.
+func (p place) newClient() redis.UniversalClient {
+	o := &redis.UniversalOptions{Addrs: []string{p.addr}, Protocol: 2, DisableIdentity: true}
+	if p.cluster != nil {
+		o.Addrs, o.IsClusterMode, o.MaxRedirects = p.cluster.Addrs(), true, 20
+	}
+	return redis.NewUniversalClient(o)
+}
+
+func (p place) url() pipeline.Secret {
+	switch {
+	case p.cluster != nil:
+		return pipeline.Secret(p.cluster.URL())
+	case p.sentinel != "":
+		return pipeline.Secret(p.sentinel)
+	}
+	return pipeline.Secret("redis://" + p.addr)
+}
 
 // list gives a list source, with the defaults of a pipeline file.
 func (p place) list(t testing.TB, log *slog.Logger, change ...func(*ListSettings)) *ListSource {

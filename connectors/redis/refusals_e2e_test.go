@@ -19,7 +19,7 @@ import (
 )
 
 // full fills a Redis with other data until it takes no more.
-func full(t *testing.T, c *redis.Client) {
+func full(t *testing.T, c redis.UniversalClient) {
 	t.Helper()
 	filler := strings.Repeat("x", 4<<10)
 	for refused := 0; refused < 100; { // buffers of clients come and go
@@ -88,12 +88,14 @@ func TestOutOfMemoryTheDrainGoesOn(t *testing.T) {
 	}
 }
 
-func usedMemory(t *testing.T, c *redis.Client) int64 { return info(t, c, "memory", "used_memory") }
-func commands(t *testing.T, c *redis.Client) int64 {
+func usedMemory(t *testing.T, c redis.UniversalClient) int64 {
+	return info(t, c, "memory", "used_memory")
+}
+func commands(t *testing.T, c redis.UniversalClient) int64 {
 	return info(t, c, "stats", "total_commands_processed")
 }
 
-func info(t *testing.T, c *redis.Client, section, field string) int64 {
+func info(t *testing.T, c redis.UniversalClient, section, field string) int64 {
 	t.Helper()
 	text, err := c.Info(t.Context(), section).Result()
 	must(t, err)
@@ -175,7 +177,7 @@ func TestEmptyListOfAServerThatRefusesWrites(t *testing.T) {
 }
 
 // misconfigure lets a snapshot fail: Redis takes no writes then.
-func misconfigure(t *testing.T, c *redis.Client) {
+func misconfigure(t *testing.T, c redis.UniversalClient) {
 	t.Helper()
 	for _, args := range [][]any{{"CONFIG", "SET", "save", "3600 1"}, {"SET", "dirty", "1"}} {
 		must(t, c.Do(t.Context(), args...).Err())

@@ -6,10 +6,10 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// Connection says how a Redis server is reached.
+// Connection says how Redis is reached: one server, a Cluster, or whom Sentinels name.
 type Connection struct {
-	URL pipeline.Secret `yaml:"url" default:"redis://localhost:6379/0" doc:"Where Redis is: redis://[user:password@]host:port/db, or rediss:// for TLS." example:"${REDIS_URL:-redis://localhost:6379/0}"`
-	TLS *TLS            `yaml:"tls" doc:"Whom to trust, with rediss://."`
+	URL pipeline.Secret `yaml:"url" default:"redis://localhost:6379/0" doc:"Where Redis is: redis://[user:password@]host:port/db, a Cluster at redis+cluster://host:port,host:port, or whom Sentinels name at redis+sentinel://host:port,host:port/master/db; with TLS rediss://, rediss+cluster://, rediss+sentinel://." example:"${REDIS_URL:-redis://localhost:6379/0}"`
+	TLS *TLS            `yaml:"tls" doc:"Whom to trust, with TLS."`
 }
 
 // TLS says whom to trust.

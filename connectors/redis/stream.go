@@ -99,18 +99,27 @@ func (r *streamReader) Wait(ctx context.Context) error {
 			}
 		}
 		doubt := r.doubt
-		c, stop, err := r.live.get(ctx, r.source.client)
+		c, stop, err := r.live.get(ctx, r.source.client, r.key)
 		if err != nil {
 			return r.failed("connecting", err)
 		}
-		err = r.await(c)
+		if err = r.meet(ctx, c); err == nil && !r.fresh {
+			err = r.await(c)
+		}
 		stop()
+		if r.live.follow(err, r.source.client) {
+			r.reset()
+			continue
+		}
 		if err != nil {
 			return r.failed("reading stream "+r.key, err)
 		}
 		r.doubt = false
-		if r.left > 0 {
+		if r.left > 0 || r.fresh {
 			return nil
+		}
+		if r.source.client.at.master != "" {
+			r.reset() // the Sentinels may name another one by now
 		}
 		if err := r.lookForGap(ctx, true); err != nil {
 			return err
@@ -172,7 +181,7 @@ func (r *streamReader) Read(ctx context.Context, b *pipeline.Batch, limit pipeli
 	if r.left == 0 {
 		return r.live.usable()
 	}
-	c, stop, err := r.live.get(ctx, r.source.client)
+	c, stop, err := r.live.get(ctx, r.source.client, r.key)
 	if err != nil {
 		return r.failed("connecting", err)
 	}

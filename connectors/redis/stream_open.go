@@ -203,14 +203,7 @@ func (r *streamReader) lookForGap(ctx context.Context, caughtUp bool) error {
 	}
 	r.counts = g.counted
 	if why := g.differs(r.cursor); why != "" {
-		fresh, err := r.another(g, r.cursor, why)
-		if err == nil {
-			r.reset()
-			r.moveTo(fresh)
-			r.began.Store(&fresh)
-			r.fresh = true
-		}
-		return err
+		return r.startOver(g, why)
 	}
 	lost := r.lost(g, r.cursor)
 	if caughtUp && g.counted && g.newest.Compare(r.cursor.Offset) <= 0 { // everything was read, or is gone
@@ -225,4 +218,18 @@ func (r *streamReader) lookForGap(ctx context.Context, caughtUp bool) error {
 	}
 	r.moveTo(r.cursor)
 	return err
+}
+
+// startOver takes the stream as a new one, where on_gap allows it. Read gives its first
+// position before anything else.
+func (r *streamReader) startOver(g glance, why string) error {
+	fresh, err := r.another(g, r.cursor, why)
+	if err != nil {
+		return err
+	}
+	r.reset()
+	r.moveTo(fresh)
+	r.began.Store(&fresh)
+	r.fresh = true
+	return nil
 }

@@ -19,7 +19,7 @@ import (
 type streamTest struct {
 	t     *testing.T
 	place place
-	redis *redis.Client
+	redis redis.UniversalClient
 	key   string
 }
 

@@ -2,13 +2,9 @@ package redis
 
 import (
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -62,33 +58,10 @@ func (s *StreamSettings) validateGroup() []pipeline.Problem {
 
 // Validate finds what decoding cannot.
 func (c Connection) Validate() []pipeline.Problem {
-	if _, wrong := c.options(); wrong != nil {
+	if _, wrong := c.parse(); wrong != nil {
 		return []pipeline.Problem{*wrong}
 	}
 	return nil
-}
-
-// options reads the URL. What is wrong with it shows nothing of it: that may be a
-// part of the password.
-func (c Connection) options() (*redis.Options, *pipeline.Problem) {
-	url := c.URL.Reveal()
-	o, err := redis.ParseURL(url)
-	if err != nil {
-		wrong := &pipeline.Problem{Field: "url", What: "not a Redis URL", Do: "write redis://[user:password@]host:port/db, or rediss:// for TLS"}
-		if strings.Contains(url, "@") {
-			wrong.Do += "; special characters of user and password percent-encoded, @ as %40, / as %2F, # as %23, % as %25"
-		}
-		return nil, wrong
-	}
-	if _, port, err := net.SplitHostPort(o.Addr); o.Network == "tcp" && (err != nil || !isPort(port)) {
-		return nil, &pipeline.Problem{Field: "url", What: "its port is not a number from 1 to 65535", Do: "write redis://[user:password@]host:port/db"}
-	}
-	return o, nil
-}
-
-func isPort(text string) bool {
-	port, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && port > 0
 }
 
 func validateKeys(keys []string) []pipeline.Problem {

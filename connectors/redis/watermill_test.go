@@ -14,7 +14,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill-kafka/v3/pkg/kafka"
 	stock "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -69,11 +68,11 @@ func wantMessages(t *testing.T, from <-chan *message.Message, want []*message.Me
 func (s *streamTest) stockPair() (*stock.Publisher, *stock.Subscriber) {
 	s.t.Helper()
 	// Each closes its client.
-	pub, err := stock.NewPublisher(stock.PublisherConfig{Client: redis.NewClient(&redis.Options{Addr: s.place.addr})}, nil)
+	pub, err := stock.NewPublisher(stock.PublisherConfig{Client: s.place.newClient()}, nil)
 	must(s.t, err)
 	s.t.Cleanup(func() { must(s.t, pub.Close()) })
 	sub, err := stock.NewSubscriber(stock.SubscriberConfig{
-		Client: redis.NewClient(&redis.Options{Addr: s.place.addr}), ConsumerGroup: "stock", DisableIndefiniteInitialBlock: true,
+		Client: s.place.newClient(), ConsumerGroup: "stock", DisableIndefiniteInitialBlock: true,
 	}, nil)
 	must(s.t, err)
 	s.t.Cleanup(func() { must(s.t, sub.Close()) })

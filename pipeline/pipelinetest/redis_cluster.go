@@ -160,13 +160,14 @@ func (c *RedisCluster) Slot(ctx context.Context, key string) (int, error) {
 
 // Owner gives the number of the node that serves a slot, as the first node sees it.
 func (c *RedisCluster) Owner(ctx context.Context, slot int) (int, error) {
-	ranges, err := c.clients[0].ClusterSlots(ctx).Result()
-	for _, r := range ranges {
-		if r.Start <= slot && slot <= r.End {
-			for i, id := range c.ids {
-				if id == r.Nodes[0].ID {
-					return i, err
-				}
+	shards, err := c.clients[0].ClusterShards(ctx).Result()
+	for _, shard := range shards {
+		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return r.Start <= int64(slot) && int64(slot) <= r.End }) {
+			continue
+		}
+		for _, node := range shard.Nodes {
+			if i := slices.Index(c.ids, node.ID); i >= 0 && node.Role == "master" {
+				return i, err
 			}
 		}
 	}

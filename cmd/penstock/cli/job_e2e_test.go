@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,7 @@ type job struct {
 	path   string // of a file that exists; empty: one is written
 	redis  string // host:port
 	login  string // to Redis, "user:password@"; empty: none
+	url    string // of Redis, where it is not a server alone
 	kafka  string
 	source string // redis_list or redis_stream
 	keys   []string
@@ -103,7 +105,7 @@ func (j *job) file() string {
 	if j.glob != "" {
 		keys = []byte(`["` + j.glob + `"]`)
 	}
-	line("name: %s\nsource:\n  %s:\n    url: redis://%s%s/0\n    keys: %s", j.name, j.source, j.login, j.redis, keys)
+	line("name: %s\nsource:\n  %s:\n    url: %s\n    keys: %s", j.name, j.source, cmp.Or(j.url, "redis://"+j.login+j.redis+"/0"), keys)
 	for _, more := range j.more {
 		line("    %s", more)
 	}
