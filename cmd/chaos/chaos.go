@@ -28,20 +28,18 @@ type options struct {
 
 // sizes say how much is done.
 type sizes struct {
-	long    bool
-	kills   int // of Penstock, at random moments
-	rounds  int // how often each fault comes
-	events  int // of a pipeline that is killed, at least
-	away    time.Duration
-	oom     time.Duration
-	soak    time.Duration
-	timeout time.Duration // of a transaction, where Kafka is away for longer
+	kills  int // of Penstock, at random moments
+	rounds int // how often each fault comes
+	events int // of a pipeline that is killed, at least
+	away   time.Duration
+	oom    time.Duration
+	soak   time.Duration
 }
 
 func (o options) sizes() sizes {
-	s := sizes{kills: 10, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: 15 * time.Second, timeout: 2 * time.Second}
+	s := sizes{kills: 6, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: 15 * time.Second}
 	if o.long {
-		s = sizes{long: true, kills: 100, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute, timeout: 10 * time.Second}
+		s = sizes{kills: 100, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
 	}
 	if o.events > 0 {
 		s.events = o.events

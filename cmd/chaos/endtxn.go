@@ -8,20 +8,23 @@ import (
 	"github.com/Shopify/toxiproxy/v2/toxics"
 )
 
-// droppedEnds counts the replies to EndTransaction that were dropped.
-var droppedEnds atomic.Int64
-
 // endTxnKey is the key of Kafka's request EndTxn.
 const endTxnKey = 26
 
-// dropEndTxnReply is a toxic for what goes to a broker: it lets an EndTxn through, whole,
-// and ends the connection then. The broker carries it out, and nobody hears how it ended.
-type dropEndTxnReply struct{}
+// droppedEnds counts the replies to EndTxn that were dropped.
+var droppedEnds atomic.Int64
+
+// dropEndTxnReply is a toxic for what goes to a broker: it lets every third EndTxn
+// through, whole, and ends the connection then. The broker carries it out, and nobody
+// hears how it ended.
+type dropEndTxnReply struct{ met atomic.Int64 }
+
+const dropEvery = 3
 
 func init() { toxics.Register("drop_end_txn_reply", new(dropEndTxnReply)) } //nolint:gochecknoinits // toxiproxy has a registry
 
 // Pipe reads the requests' sizes and keys, wherever the chunks begin and end.
-func (*dropEndTxnReply) Pipe(stub *toxics.ToxicStub) {
+func (d *dropEndTxnReply) Pipe(stub *toxics.ToxicStub) {
 	frames, _ := stub.State.(*frames)
 	for {
 		select {
@@ -34,7 +37,7 @@ func (*dropEndTxnReply) Pipe(stub *toxics.ToxicStub) {
 			}
 			end := frames.scan(chunk.Data)
 			stub.Output <- &bytestream.StreamChunk{Data: chunk.Data, Timestamp: chunk.Timestamp}
-			if end {
+			if end && d.met.Add(1)%dropEvery == 0 {
 				droppedEnds.Add(1)
 				stub.Close()
 				return
@@ -44,7 +47,7 @@ func (*dropEndTxnReply) Pipe(stub *toxics.ToxicStub) {
 }
 
 // NewState gives the state of a connection. One that was open before is joined in the
-// middle of a request; so those are cut when the toxic is added.
+// middle of a request: so who adds the toxic stops the proxy before.
 func (*dropEndTxnReply) NewState() any { return &frames{} }
 
 // frames follows requests: four bytes of size, two of key, the rest.

@@ -21,11 +21,12 @@ type instance struct {
 	process *os.Process
 	ended   chan struct{} // closed when the process has ended
 	env     []string      // of the next process
+	full    bool          // the next process logs to a full disk
 	stops   bool          // no next one
 	starts  int
-	failed  []string // ends that nobody asked for
-	halts   int      // of those: with code 1
-	peak    int64    // bytes of memory, of all processes
+	held    chan struct{} // closed when the next process may start; nil: at once
+	failed  []string      // ends that nobody asked for
+	peak    int64         // bytes of memory, as far as it was looked at
 	done    chan struct{}
 }
 
@@ -47,7 +48,11 @@ func (j *job) supervise(number int) (*instance, error) {
 func (i *instance) start() (*exec.Cmd, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	log, err := os.OpenFile(i.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	name := i.log
+	if i.full {
+		name = "/dev/full"
+	}
+	log, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,10 @@ func (i *instance) run(cmd *exec.Cmd) {
 		if i.note(cmd, err) {
 			return
 		}
-		_ = wait(context.Background(), restartAfter)
+		i.pause()
+		if i.stopping() {
+			return
+		}
 		if cmd, err = i.start(); err != nil {
 			i.mu.Lock()
 			i.failed = append(i.failed, err.Error())
@@ -82,22 +90,58 @@ func (i *instance) run(cmd *exec.Cmd) {
 	}
 }
 
+// pause is that of the supervisor before the next process.
+func (i *instance) pause() {
+	i.mu.Lock()
+	held := i.held
+	i.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	_ = wait(context.Background(), restartAfter) // it cannot fail
+}
+
+// hold stops the process by SIGTERM, and returns when it has ended. The next one
+// starts at release.
+func (i *instance) hold(ctx context.Context) error {
+	i.mu.Lock()
+	i.held = make(chan struct{})
+	process, ended := i.process, i.ended
+	i.mu.Unlock()
+	_ = process.Signal(syscall.SIGTERM) // an error: it has ended
+	return i.gone(ctx, ended)
+}
+
+func (i *instance) release() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.held != nil {
+		close(i.held)
+		i.held = nil
+	}
+}
+
+// look keeps the most memory that the process has had.
+func (i *instance) look() {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.pid()))
+	if err != nil {
+		return // it has ended
+	}
+	var kib int64
+	_, _ = fmt.Sscanf(field(status, "VmHWM"), "%d kB", &kib) // 0 where it does not tell
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.peak = max(i.peak, kib<<10)
+}
+
 // note keeps how a process has ended, and tells whether it was the last one.
 func (i *instance) note(cmd *exec.Cmd, err error) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	killed := status.Signaled() && status.Signal() == syscall.SIGKILL
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		i.peak = max(i.peak, usage.Maxrss<<10)
-	}
-	switch {
-	case killed || err == nil:
-	default:
+	if err != nil && !killed {
 		i.failed = append(i.failed, err.Error())
-		if cmd.ProcessState.ExitCode() == 1 {
-			i.halts++
-		}
 	}
 	close(i.ended)
 	return i.stops
@@ -133,6 +177,12 @@ func (i *instance) starting(ctx context.Context, n int) error {
 	return eventually(ctx, time.Minute, "the supervisor starts Penstock", func() bool { return i.started() >= n })
 }
 
+func (i *instance) stopping() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.stops
+}
+
 func (i *instance) started() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -156,20 +206,15 @@ func (i *instance) stop() {
 	i.mu.Lock()
 	i.stops = true
 	i.mu.Unlock()
+	i.release()
 	limit := time.NewTimer(30 * time.Second)
 	defer limit.Stop()
-	again := time.NewTicker(time.Second)
-	defer again.Stop()
 	i.signal(syscall.SIGCONT)
 	i.signal(syscall.SIGTERM)
 	for {
 		select {
 		case <-i.done:
 			return
-		case <-again.C: // for one that had not started yet; a second SIGTERM would hurry the first
-			if i.started() == 0 {
-				i.signal(syscall.SIGTERM)
-			}
 		case <-limit.C:
 			i.mu.Lock()
 			i.failed = append(i.failed, "it did not end within 30 s after SIGTERM")

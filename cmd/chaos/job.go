@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -41,6 +43,7 @@ type job struct {
 	name      string // of the pipeline, its key and its topic
 	dir       string
 	file      string
+	metrics   string // address; empty: none are served
 	binary    string
 	flags     []string
 	env       []string
@@ -50,10 +53,12 @@ type job struct {
 	pushing   *pipelinetest.Pushing
 	world     *world
 	instances []*instance
-	gone      int // events that a fault has taken away before they were read
-	gaps      int // that Penstock must have found
+	gone      int  // events that a fault has taken away before they were read
+	gaps      int  // that Penstock must have found
+	counts    bool // Penstock says how many are gone: the log counts, not gone
 	faults    int
-	note      string
+	note      string // what is wrong
+	said      string // what is worth saying
 }
 
 // seeded gives the chances of one thing of the run: those of others do not change it.
@@ -129,7 +134,22 @@ func (c *chaos) newJob(s scenario, of shape) (*job, error) {
 		return nil, err
 	}
 	j.file = filepath.Join(c.dir, name+".yaml")
+	if s.metrics {
+		if j.metrics, err = freeAddr(); err != nil {
+			return nil, err
+		}
+		j.flags = []string{"--metrics-listen", j.metrics}
+	}
 	return j, os.WriteFile(j.file, text.Bytes(), 0o600)
+}
+
+// freeAddr gives an address at which nobody listens.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func quoted(all []string) []string {
@@ -243,7 +263,32 @@ func (p *poisoned) Append(dst []byte) ([]byte, string) {
 
 // stop ends the supervisors.
 func (j *job) stop() {
+	var all sync.WaitGroup
 	for _, i := range j.instances {
-		i.stop()
+		all.Go(i.stop)
+	}
+	all.Wait()
+}
+
+// look keeps the most memory of each instance.
+func (j *job) look() {
+	for _, i := range j.instances {
+		i.look()
+	}
+}
+
+// hold stops the instances until release.
+func (j *job) hold(ctx context.Context) error {
+	for _, i := range j.instances {
+		if err := i.hold(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) release() {
+	for _, i := range j.instances {
+		i.release()
 	}
 }

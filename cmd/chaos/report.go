@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
@@ -63,16 +62,19 @@ func (r *Row) take(j *job, found pipelinetest.Report) {
 	for _, n := range j.shop.Counts() {
 		r.Events += n
 	}
-	r.Lost, r.Doubled, r.Disordered, r.Corrupt = found.Lost-j.gone, found.Doubled, found.Disordered, found.Corrupt+found.Foreign
+	gaps, entries := j.found()
+	if r.Gone = j.gone; j.counts {
+		r.Gone = entries
+	}
+	r.Lost, r.Doubled, r.Disordered, r.Corrupt = found.Lost-r.Gone, found.Doubled, found.Disordered, found.Corrupt+found.Foreign
 	r.Examples = found.Examples
 	if j.shape == group { // order is per consumer, and a record that comes again comes late
 		r.Bound, r.Disordered = groupWindow*(r.Restarts+r.Faults), 0
 	}
-	gaps, entries := j.found()
 	if gaps < j.gaps {
 		r.wrong("Penstock found %d gaps, and there were %d", gaps, j.gaps)
 	}
-	if j.shape == stream && entries > 0 {
+	if r.Note = j.said; gaps > 0 {
 		r.Note = fmt.Sprintf("%d gaps found", gaps)
 	}
 }
@@ -261,9 +263,6 @@ func (r *Report) writeMarkdown(w io.Writer) {
 			row.Lost, row.Doubled, row.Disordered, row.Corrupt, row.remark())
 	}
 }
-
-// align writes lines of cells that end with a tab so that columns stand under each other.
-func align(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // thousands writes 412345 as 412,345.
 func thousands(n int) string {

@@ -23,6 +23,7 @@ type scenario struct {
 	instances  int  // of each pipeline; 0: one
 	poison     bool
 	gaps       bool // events are taken away before they are read
+	metrics    bool // are served
 	transforms []string
 	more       func(name string) []string // lines of the pipeline
 	env        []string                   // of Penstock
@@ -131,6 +132,7 @@ func (r *run) work(ctx context.Context, c *chaos) error {
 		}
 		for _, j := range r.jobs {
 			j.faults++
+			j.look()
 		}
 		if err := wait(ctx, time.Duration(r.chance.Int64N(int64(500*time.Millisecond)))); err != nil {
 			return err
@@ -157,6 +159,7 @@ func (r *run) arrive(ctx context.Context) error {
 			if err := j.emptied(ctx, arriveLimit); err != nil {
 				j.note = err.Error()
 			}
+			j.look()
 			return ctx.Err()
 		})
 	}
@@ -165,7 +168,7 @@ func (r *run) arrive(ctx context.Context) error {
 
 // judge reads the topic, and gives the row.
 func (r *run) judge(ctx context.Context, j *job) Row {
-	row := Row{Scenario: r.scenario.name, Shape: j.shape, Faults: j.faults, Restarts: j.restarts(), Gone: j.gone, PeakMiB: j.peak() >> 20}
+	row := Row{Scenario: r.scenario.name, Shape: j.shape, Faults: j.faults, Restarts: j.restarts(), PeakMiB: j.peak() >> 20}
 	if j.note != "" {
 		row.wrong("%s", j.note)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/penstock-io/penstock/cmd/bench/measure"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
@@ -164,6 +165,12 @@ func (w *world) versions(ctx context.Context) (redis, kafka string) {
 	redis, kafka = "unknown", "unknown"
 	if info, err := w.client.InfoMap(ctx, "server").Result(); err == nil {
 		redis = info["Server"]["redis_version"]
+	}
+	if topics, err := measure.NewKafka(w.kafka.Addrs()); err == nil {
+		defer topics.Close()
+		if version, err := topics.Version(ctx); err == nil {
+			kafka = version
+		}
 	}
 	return redis, kafka
 }
