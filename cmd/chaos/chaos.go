@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,7 @@ import (
 type options struct {
 	seed   uint64
 	only   string
+	from   []string
 	long   bool
 	events int
 	json   bool
@@ -103,12 +105,18 @@ func (o options) selected() ([]scenario, error) {
 	}
 	var found []scenario
 	for _, s := range scenarios {
-		if o.only == "" && (o.long || !s.long) || o.only != "" && only.MatchString(s.name) {
+		if len(o.from) > 0 {
+			s.shapes = slices.DeleteFunc(slices.Clone(s.shapes), func(of shape) bool { return !slices.Contains(o.from, string(of)) })
+		}
+		if o.long {
+			s.rate += s.rate / 3 * 2
+		}
+		if len(s.shapes) > 0 && (o.only == "" && (o.long || !s.long) || o.only != "" && only.MatchString(s.name)) {
 			found = append(found, s)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("--only %s: nothing matches; there are\n%s", o.only, describeAll())
+		return nil, fmt.Errorf("--only %s --from %v: nothing matches; there are\n%s", o.only, o.from, describeAll())
 	}
 	return found, nil
 }

@@ -20,7 +20,11 @@ func redisFaults(s sizes) []fault {
 			fault{"CLIENT KILL", killClients},
 		)
 	}
-	return append(all, fault{fmt.Sprintf("Redis out of memory for %v", s.oom), func(ctx context.Context, r *run) error { return outOfMemory(ctx, r, s.oom) }})
+	return all
+}
+
+func memoryGone(s sizes) []fault {
+	return []fault{{fmt.Sprintf("Redis out of memory for %v", s.oom), func(ctx context.Context, r *run) error { return outOfMemory(ctx, r, s.oom) }}}
 }
 
 func killRedis(ctx context.Context, r *run) error {
@@ -59,6 +63,11 @@ func killClients(ctx context.Context, r *run) error {
 // outOfMemory makes Redis refuse whatever needs memory. Producers wait; what there is
 // must be drained meanwhile, since that is what frees memory.
 func outOfMemory(ctx context.Context, r *run, d time.Duration) error {
+	for _, j := range r.jobs {
+		if err := j.flows(ctx, 200); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	if err := r.client.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
 		return err
@@ -88,6 +97,11 @@ func flushes(s sizes) []fault {
 }
 
 func flushAll(ctx context.Context, r *run) error {
+	for _, j := range r.jobs {
+		if err := j.flows(ctx, 200); err != nil {
+			return err
+		}
+	}
 	for _, j := range r.jobs {
 		if err := j.hold(ctx); err != nil {
 			return err
@@ -132,6 +146,9 @@ func trims(s sizes) []fault {
 }
 
 func trimAway(ctx context.Context, j *job) error {
+	if err := j.flows(ctx, 200); err != nil {
+		return err
+	}
 	if err := j.hold(ctx); err != nil {
 		return err
 	}
@@ -155,6 +172,9 @@ func (j *job) trim(ctx context.Context) (removed int, err error) {
 }
 
 func trimUnder(ctx context.Context, j *job) error {
+	if err := j.flows(ctx, 200); err != nil {
+		return err
+	}
 	i := j.instances[0]
 	i.signal(syscall.SIGSTOP)
 	defer i.signal(syscall.SIGCONT)
@@ -173,7 +193,7 @@ func groupsGone(s sizes) []fault {
 			if err := j.world.client.XGroupDestroy(ctx, j.name, "chaos").Err(); err != nil {
 				return err
 			}
-			return j.moves(ctx, 1000)
+			return j.flows(ctx, 1000)
 		}))
 	}
 	return all

@@ -14,8 +14,9 @@ import (
 // instance is one Penstock under a supervisor: when its process ends, for whatever
 // reason, the next one starts.
 type instance struct {
-	job *job
-	log string // file; all processes write there, one after the other
+	job  *job
+	log  string        // file; all processes write there, one after the other
+	gate chan struct{} // holds a token while no process may start
 
 	mu      sync.Mutex
 	process *os.Process
@@ -24,9 +25,8 @@ type instance struct {
 	full    bool          // the next process logs to a full disk
 	stops   bool          // no next one
 	starts  int
-	held    chan struct{} // closed when the next process may start; nil: at once
-	failed  []string      // ends that nobody asked for
-	peak    int64         // bytes of memory, as far as it was looked at
+	failed  []string // ends that nobody asked for
+	peak    int64    // bytes of memory, as far as it was looked at
 	done    chan struct{}
 }
 
@@ -35,7 +35,7 @@ const restartAfter = 100 * time.Millisecond
 
 // supervise starts the first process, and keeps one running until stop.
 func (j *job) supervise(number int) (*instance, error) {
-	i := &instance{job: j, log: filepath.Join(j.dir, fmt.Sprintf("%s-%d.log", j.name, number)), done: make(chan struct{})}
+	i := &instance{job: j, log: filepath.Join(j.dir, fmt.Sprintf("%s-%d.log", j.name, number)), gate: make(chan struct{}, 1), done: make(chan struct{})}
 	cmd, err := i.start()
 	if err != nil {
 		return nil, err
@@ -44,10 +44,15 @@ func (j *job) supervise(number int) (*instance, error) {
 	return i, nil
 }
 
-// start starts a process.
+// start starts a process, unless there is to be no more. It waits while they are held.
 func (i *instance) start() (*exec.Cmd, error) {
+	i.gate <- struct{}{}
+	defer func() { <-i.gate }()
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.stops {
+		return nil, nil
+	}
 	name := i.log
 	if i.full {
 		name = "/dev/full"
@@ -72,52 +77,40 @@ func (i *instance) start() (*exec.Cmd, error) {
 // run waits for processes, and starts the next ones.
 func (i *instance) run(cmd *exec.Cmd) {
 	defer close(i.done)
-	for {
+	for cmd != nil {
 		err := cmd.Wait()
-		if i.note(cmd, err) {
-			return
-		}
-		i.pause()
-		if i.stopping() {
-			return
-		}
+		i.note(cmd, err)
+		_ = wait(context.Background(), restartAfter) // it cannot fail
 		if cmd, err = i.start(); err != nil {
-			i.mu.Lock()
-			i.failed = append(i.failed, err.Error())
-			i.mu.Unlock()
+			i.wrong(err.Error())
 			return
 		}
 	}
 }
 
-// pause is that of the supervisor before the next process.
-func (i *instance) pause() {
+// wrong notes what nobody asked for.
+func (i *instance) wrong(what string) {
 	i.mu.Lock()
-	held := i.held
-	i.mu.Unlock()
-	if held != nil {
-		<-held
-	}
-	_ = wait(context.Background(), restartAfter) // it cannot fail
+	defer i.mu.Unlock()
+	i.failed = append(i.failed, what)
 }
 
 // hold stops the process by SIGTERM, and returns when it has ended. The next one
 // starts at release.
 func (i *instance) hold(ctx context.Context) error {
+	i.gate <- struct{}{}
 	i.mu.Lock()
-	i.held = make(chan struct{})
 	process, ended := i.process, i.ended
 	i.mu.Unlock()
 	_ = process.Signal(syscall.SIGTERM) // an error: it has ended
 	return i.gone(ctx, ended)
 }
 
+// release lets processes start again, where they were held.
 func (i *instance) release() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.held != nil {
-		close(i.held)
-		i.held = nil
+	select {
+	case <-i.gate:
+	default:
 	}
 }
 
@@ -134,8 +127,8 @@ func (i *instance) look() {
 	i.peak = max(i.peak, kib<<10)
 }
 
-// note keeps how a process has ended, and tells whether it was the last one.
-func (i *instance) note(cmd *exec.Cmd, err error) bool {
+// note keeps how a process has ended.
+func (i *instance) note(cmd *exec.Cmd, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -144,7 +137,6 @@ func (i *instance) note(cmd *exec.Cmd, err error) bool {
 		i.failed = append(i.failed, err.Error())
 	}
 	close(i.ended)
-	return i.stops
 }
 
 // signal sends a signal to the process there is.
@@ -175,12 +167,6 @@ func (i *instance) kill(ctx context.Context, env ...string) error {
 // starting returns when there have been n starts.
 func (i *instance) starting(ctx context.Context, n int) error {
 	return eventually(ctx, time.Minute, "the supervisor starts Penstock", func() bool { return i.started() >= n })
-}
-
-func (i *instance) stopping() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.stops
 }
 
 func (i *instance) started() int {
@@ -216,9 +202,7 @@ func (i *instance) stop() {
 		case <-i.done:
 			return
 		case <-limit.C:
-			i.mu.Lock()
-			i.failed = append(i.failed, "it did not end within 30 s after SIGTERM")
-			i.mu.Unlock()
+			i.wrong("it did not end within 30 s after SIGTERM")
 			i.signal(syscall.SIGKILL)
 		}
 	}

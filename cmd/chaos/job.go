@@ -17,6 +17,8 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/penstock-io/penstock/connectors/local"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
@@ -57,6 +59,7 @@ type job struct {
 	gaps      int  // that Penstock must have found
 	counts    bool // Penstock says how many are gone: the log counts, not gone
 	faults    int
+	comeAgain int    // see scenario
 	note      string // what is wrong
 	said      string // what is worth saying
 }
@@ -116,7 +119,7 @@ lease: {life: 2s}
 // newJob writes the pipeline's file. It starts nothing.
 func (c *chaos) newJob(s scenario, of shape) (*job, error) {
 	name := fmt.Sprintf("chaos-%s-%s", s.name, of)
-	j := &job{shape: of, name: name, dir: c.dir, binary: c.binary, world: c.world, env: s.env,
+	j := &job{shape: of, name: name, dir: c.dir, binary: c.binary, world: c.world, env: s.env, comeAgain: s.comeAgain,
 		chance: seeded(c.options.seed, name), shop: local.NewShop(c.options.seed, users)}
 	if s.poison {
 		j.poison = &poisoned{shop: j.shop, chance: seeded(c.options.seed, name+" poison")}
@@ -187,6 +190,22 @@ func (j *job) moves(ctx context.Context, n int) error {
 	})
 }
 
+// flows waits until n more records are in the topic's log.
+func (j *job) flows(ctx context.Context, n int64) error {
+	at := j.written(ctx)
+	return eventually(ctx, 2*time.Minute, "events of "+j.name+" arrive", func() bool { return j.written(ctx) >= at+n })
+}
+
+// written is how many records, committed or not, the topic's log holds; 0 where there
+// is no topic yet.
+func (j *job) written(ctx context.Context) (n int64) {
+	ends, err := j.world.admin.ListEndOffsets(ctx, j.name)
+	if err == nil {
+		ends.Each(func(end kadm.ListedOffset) { n += max(0, end.Offset) })
+	}
+	return n
+}
+
 // emptied waits until everything is delivered and cleaned up.
 func (j *job) emptied(ctx context.Context, within time.Duration) error {
 	client := j.world.client
@@ -235,6 +254,8 @@ func (j *job) logs() string {
 
 var gapEntries = regexp.MustCompile(`"entries were removed from the stream before they were read"[^\n]*"entries":(\d+)`)
 
+var newOnes = regexp.MustCompile(`"msg":"the (list|stream) is taken as a new one`)
+
 // found gives what Penstock has said of gaps: how many, and how many entries were in those
 // it could count.
 func (j *job) found() (gaps, entries int) {
@@ -243,7 +264,7 @@ func (j *job) found() (gaps, entries int) {
 		n, _ := strconv.Atoi(match[1]) // digits
 		gaps, entries = gaps+1, entries+n
 	}
-	return gaps + strings.Count(logs, "is taken as a new one, from its"), entries
+	return gaps + len(newOnes.FindAllString(logs, -1)), entries
 }
 
 // poisoned makes one event of a hundred no event: JSON that is cut off.

@@ -53,6 +53,7 @@ What --only can name:
 	flags := command.Flags()
 	flags.Uint64Var(&o.seed, "seed", 0, "decides the faults and their moments; 0: a new one, which is printed")
 	flags.StringVar(&o.only, "only", "", "run only the scenarios that match this regular expression")
+	flags.StringSliceVar(&o.from, "from", nil, "run only pipelines from these: list, stream, group")
 	flags.BoolVar(&o.long, "long", false, "100 kills, Redis without memory for a minute, Kafka away for 10 minutes, a soak of 20")
 	flags.IntVar(&o.events, "events", 0, "events of each pipeline at least; 0: 1,000,000 where Penstock is killed with --long, else as many as come meanwhile")
 	flags.BoolVar(&o.json, "json", false, "print JSON")

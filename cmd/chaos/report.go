@@ -69,7 +69,7 @@ func (r *Row) take(j *job, found pipelinetest.Report) {
 	r.Lost, r.Doubled, r.Disordered, r.Corrupt = found.Lost-r.Gone, found.Doubled, found.Disordered, found.Corrupt+found.Foreign
 	r.Examples = found.Examples
 	if j.shape == group { // order is per consumer, and a record that comes again comes late
-		r.Bound, r.Disordered = groupWindow*(r.Restarts+r.Faults), 0
+		r.Bound, r.Disordered = groupWindow*(r.Restarts+r.Faults)+j.comeAgain*r.Faults, 0
 	}
 	if gaps < j.gaps {
 		r.wrong("Penstock found %d gaps, and there were %d", gaps, j.gaps)
@@ -162,6 +162,9 @@ func (r *Report) writeRows(w io.Writer, rows []Row) {
 // again gives the command that repeats a row.
 func (r *Report) again(row Row) string {
 	command := fmt.Sprintf("go run ./cmd/chaos --seed %d --only %s", row.Seed, row.Scenario)
+	if len(r.options.from) > 0 { // what runs beside it counts too
+		command += " --from " + strings.Join(r.options.from, ",")
+	}
 	if r.options.long {
 		command += " --long"
 	}

@@ -23,6 +23,7 @@ type scenario struct {
 	instances  int  // of each pipeline; 0: one
 	poison     bool
 	gaps       bool // events are taken away before they are read
+	comeAgain  int  // how many records a fault may double beside those under way, by group
 	metrics    bool // are served
 	transforms []string
 	more       func(name string) []string // lines of the pipeline
@@ -60,6 +61,10 @@ type run struct {
 
 // arriveLimit is how long everything may take to arrive after the faults have ended.
 const arriveLimit = 3 * time.Minute
+
+// lookAtGaps is after how long without events Penstock has looked for gaps for sure: one
+// that it has read over is found at the next start, or when nothing comes.
+const lookAtGaps = 7 * time.Second
 
 // scenario runs one, and gives a row for each of its pipelines. The error is one of
 // this command: what Penstock did wrong stands in the rows.
@@ -120,7 +125,7 @@ func (r *run) work(ctx context.Context, c *chaos) error {
 		j.push(ctx, events, r.scenario.rate, r.over)
 	}
 	for _, j := range r.jobs {
-		if err := j.moves(ctx, r.scenario.rate/2); err != nil {
+		if err := j.flows(ctx, 1); err != nil {
 			return err
 		}
 	}
@@ -160,6 +165,9 @@ func (r *run) arrive(ctx context.Context) error {
 				j.note = err.Error()
 			}
 			j.look()
+			if r.scenario.gaps {
+				return wait(ctx, lookAtGaps)
+			}
 			return ctx.Err()
 		})
 	}

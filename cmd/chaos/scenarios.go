@@ -32,8 +32,12 @@ var scenarios = []scenario{
 		shapes: []shape{list, stream}, rate: 2000, timeout: shortTimeout, faults: pastTimeout,
 	},
 	{
-		name: "redis", what: "Redis: kill -9, SIGSTOP, CLIENT KILL, out of memory (the drain goes on)",
+		name: "redis", what: "Redis: kill -9, SIGSTOP, CLIENT KILL",
 		shapes: []shape{list, stream, group}, rate: 2000, faults: redisFaults,
+	},
+	{
+		name: "memory", what: "Redis out of memory; the drain goes on",
+		shapes: []shape{list, stream, group}, rate: 2000, faults: memoryGone,
 	},
 	{
 		name: "flush", what: "Redis: FLUSHALL; what had not been read is gone, and each gap found",
@@ -46,6 +50,7 @@ var scenarios = []scenario{
 	{
 		name: "group-gone", what: "Redis: the consumer group deleted under its consumers",
 		shapes: []shape{group}, rate: 2000, faults: groupsGone,
+		comeAgain: 4000, // it is made again where it was a second ago or so: the watermark is kept every second
 	},
 	{
 		name: "standby", what: "two instances: the active one killed, and stopped by SIGSTOP past its lease",

@@ -30,8 +30,14 @@ type world struct {
 	brokers *kgo.Client
 }
 
+// silent is for what client libraries say beside what they return.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 // startWorld starts everything. The caller stops it.
 func startWorld(ctx context.Context) (_ *world, err error) {
+	redis.SetLogger(silent{})
 	w, server := &world{}, newProxyServer()
 	defer func() {
 		if err != nil {
