@@ -36,16 +36,19 @@ type sizes struct {
 	away   time.Duration
 	oom    time.Duration
 	soak   time.Duration
+	arrive time.Duration // for everything, after the last fault, at most
+	short  bool
 }
 
 func (o options) sizes() sizes {
-	s := sizes{kills: 6, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: 15 * time.Second}
+	s := sizes{short: true, kills: 4, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
 	if o.long {
 		s = sizes{kills: 100, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
 	}
 	if o.events > 0 {
 		s.events = o.events
 	}
+	s.arrive = 3 * time.Minute
 	return s
 }
 
@@ -87,7 +90,7 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 			found.writeRows(stdout, rows)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", s.name, err), c.close())
+			return errors.Join(fmt.Errorf("%s: %w; again: %s", s.name, err, found.again(Row{Scenario: s.name, Seed: o.seed})), c.close())
 		}
 	}
 	found.Redis, found.Kafka = c.world.versions(ctx)

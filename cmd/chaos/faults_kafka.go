@@ -11,11 +11,13 @@ import (
 // leaders are a broker that is killed, or stopped for longer than the others wait for
 // it, while it leads what matters: a partition of the topic, or the transactions.
 func leaders(s sizes) []fault {
-	var all []fault
+	all := []fault{{"kill -9 of a transaction coordinator", onCoordinator(killBroker)}}
+	if s.short {
+		return all
+	}
 	for range s.rounds {
 		all = append(all,
 			fault{"kill -9 of a leader", onLeader(killBroker)},
-			fault{"kill -9 of a transaction coordinator", onCoordinator(killBroker)},
 			fault{"SIGSTOP of a leader", onLeader(stopBroker)},
 			fault{"SIGSTOP of a transaction coordinator", onCoordinator(stopBroker)})
 	}

@@ -19,13 +19,19 @@ func slow(p *proxy) error {
 
 // connections are cut, slowed down and half-open, those to Redis and those to Kafka.
 func connections(s sizes) []fault {
+	if s.short {
+		return []fault{broken("Redis", redisFront)[2], broken("Kafka", brokerFronts)[0]}
+	}
 	var all []fault
 	for range s.rounds {
-		all = append(all, broken("Redis", func(r *run) []*proxy { return []*proxy{r.front} })...)
-		all = append(all, broken("Kafka", func(r *run) []*proxy { return r.fronts })...)
+		all = append(all, broken("Redis", redisFront)...)
+		all = append(all, broken("Kafka", brokerFronts)...)
 	}
 	return all
 }
+
+func redisFront(r *run) []*proxy   { return []*proxy{r.front} }
+func brokerFronts(r *run) []*proxy { return r.fronts }
 
 func broken(to string, fronts func(*run) []*proxy) []fault {
 	return []fault{
@@ -78,7 +84,7 @@ func hold(bad func(*proxy) error) func(context.Context, *run, []*proxy) error {
 func lostReplies(s sizes) []fault {
 	const drops = 3
 	var all []fault
-	for range 2 * s.rounds {
+	for range s.rounds {
 		all = append(all, fault{fmt.Sprintf("%d replies to EndTransaction dropped", drops), func(ctx context.Context, r *run) error {
 			before := droppedEnds.Load()
 			if err := r.fronted(func(p *proxy) error {

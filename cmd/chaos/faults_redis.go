@@ -12,7 +12,10 @@ import (
 
 // redisFaults are what can happen to a Redis that keeps its writes.
 func redisFaults(s sizes) []fault {
-	var all []fault
+	all := []fault{{"CLIENT KILL", killClients}, {"kill -9 of Redis", killRedis}}
+	if s.short {
+		return all
+	}
 	for range s.rounds {
 		all = append(all,
 			fault{"kill -9 of Redis", killRedis},
@@ -90,7 +93,7 @@ func outOfMemory(ctx context.Context, r *run, d time.Duration) error {
 // had not been read.
 func flushes(s sizes) []fault {
 	var all []fault
-	for range 2 * s.rounds {
+	for range s.rounds {
 		all = append(all, fault{"FLUSHALL", flushAll})
 	}
 	return all
@@ -139,7 +142,7 @@ func flushAll(ctx context.Context, r *run) error {
 // cut off unread, and under one that stands still in the middle of its work.
 func trims(s sizes) []fault {
 	var all []fault
-	for range 2 * s.rounds {
+	for range s.rounds {
 		all = append(all, perJob("XTRIM while Penstock is away", trimAway), perJob("XTRIM under Penstock", trimUnder))
 	}
 	return all
@@ -188,7 +191,7 @@ func trimUnder(ctx context.Context, j *job) error {
 // groupsGone delete the consumer group under its consumers.
 func groupsGone(s sizes) []fault {
 	var all []fault
-	for range 3 * s.rounds {
+	for range 2 * s.rounds {
 		all = append(all, perJob("XGROUP DESTROY", func(ctx context.Context, j *job) error {
 			if err := j.world.client.XGroupDestroy(ctx, j.name, "chaos").Err(); err != nil {
 				return err

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"debug/buildinfo"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,22 +30,24 @@ type Report struct {
 
 // Row is one pipeline of a scenario.
 type Row struct {
-	Scenario   string  `json:"scenario"`
-	Shape      shape   `json:"shape"`
-	Events     int     `json:"events"`
-	Faults     int     `json:"faults"`
-	Restarts   int     `json:"restarts"` // of Penstock
-	Lost       int     `json:"lost"`     // Gone not among them
-	Doubled    int     `json:"doubled"`
-	Disordered int     `json:"disordered"`
-	Corrupt    int     `json:"corrupt"`        // and foreign
-	Gone       int     `json:"gone,omitempty"` // taken away by a fault before they were read
-	Poison     int     `json:"poison,omitempty"`
-	Bound      int     `json:"bound,omitempty"` // of Doubled; 0: none may be
-	PeakMiB    int64   `json:"peak_mib"`        // memory of Penstock
-	Seconds    float64 `json:"seconds"`
-	Seed       uint64  `json:"seed"`
-	Note       string  `json:"note,omitempty"`
+	Scenario   string    `json:"scenario"`
+	Shape      shape     `json:"shape"`
+	Events     int       `json:"events"`
+	Faults     int       `json:"faults"`
+	Restarts   int       `json:"restarts"` // of Penstock
+	Lost       int       `json:"lost"`     // Gone not among them
+	Doubled    int       `json:"doubled"`
+	Disordered int       `json:"disordered"`
+	Corrupt    int       `json:"corrupt"`        // and foreign
+	Gone       int       `json:"gone,omitempty"` // taken away by a fault before they were read
+	Poison     int       `json:"poison,omitempty"`
+	Bound      int       `json:"bound,omitempty"` // of Doubled; 0: none may be
+	PeakMiB    int64     `json:"peak_mib"`        // memory of Penstock
+	Seconds    float64   `json:"seconds"`
+	Seed       uint64    `json:"seed"`
+	Long       bool      `json:"long"`
+	Time       time.Time `json:"time"`
+	Note       string    `json:"note,omitempty"`
 	// Wrong says in words what was not as promised.
 	Wrong    []string `json:"wrong,omitempty"`
 	Examples []string `json:"examples,omitempty"`
@@ -91,7 +92,7 @@ func newReport(o options) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, _, _, err := between(string(text)); err != nil {
+		if _, _, err := between(string(text)); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.readme, err)
 		}
 	}
@@ -212,59 +213,17 @@ func (r *Report) finish(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	rows, err := r.kept()
+	if err != nil {
+		return err
+	}
 	if broken > 0 {
 		return fmt.Errorf("%d of %d pipelines did not keep what is promised; seed %d", broken, len(r.Rows), r.Seed)
 	}
 	if r.options.readme != "" {
-		return r.writeReadme(r.options.readme)
+		return r.writeReadme(r.options.readme, rows)
 	}
 	return nil
-}
-
-// The marks between which the table stands.
-const (
-	beginMark = "<!-- chaos: this table is made by `make chaos` -->\n"
-	endMark   = "<!-- chaos ends -->"
-)
-
-func between(text string) (before, table, after string, err error) {
-	before, rest, found := strings.Cut(text, beginMark)
-	table, after, ends := strings.Cut(rest, endMark)
-	if !found || !ends {
-		return "", "", "", errors.New("the marks of the table are missing: " + strings.TrimSpace(beginMark) + " and " + endMark)
-	}
-	return before, table, after, nil
-}
-
-func (r *Report) writeReadme(name string) error {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	before, _, after, err := between(string(text))
-	if err != nil {
-		return err
-	}
-	var table bytes.Buffer
-	table.WriteString(before + beginMark)
-	r.writeMarkdown(&table)
-	table.WriteString(endMark + after)
-	return os.WriteFile(name, table.Bytes(), 0o600)
-}
-
-// writeMarkdown writes the table for a README.
-func (r *Report) writeMarkdown(w io.Writer) {
-	length := "short form"
-	if r.Long {
-		length = "long form"
-	}
-	fmt.Fprintf(w, "%s, %s; Redis %s, three brokers of Kafka %s; Penstock %s; %s, seed %d.\n\n",
-		r.Time.Format("2 January 2006"), r.Machine, r.Redis, r.Kafka, r.Penstock, length, r.Seed)
-	fmt.Fprintln(w, "| what is done | from | events | faults | restarts | lost | doubled | disordered | corrupt | |\n|---|---|---|---|---|---|---|---|---|---|")
-	for _, row := range r.Rows {
-		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %s |\n", whatOf(row.Scenario), row.Shape, thousands(row.Events), row.Faults, row.Restarts,
-			row.Lost, row.Doubled, row.Disordered, row.Corrupt, row.remark())
-	}
 }
 
 // thousands writes 412345 as 412,345.

@@ -29,7 +29,7 @@ type scenario struct {
 	more       func(name string) []string // lines of the pipeline
 	env        []string                   // of Penstock
 	timeout    time.Duration              // of a transaction; 0: 10 s
-	long       bool                       // only with --long, or by name
+	long       bool                       // not in the short form, but with --long or by name
 	faults     func(sizes) []fault
 	// after, where it is not nil, looks at a pipeline that has ended, and gives what is
 	// wrong with it.
@@ -59,8 +59,8 @@ type run struct {
 	over     chan struct{} // closed when no more faults come
 }
 
-// arriveLimit is how long everything may take to arrive after the faults have ended.
-const arriveLimit = 3 * time.Minute
+// readLimit is how long reading and judging a topic may take.
+const readLimit = 3 * time.Minute
 
 // lookAtGaps is after how long without events Penstock has looked for gaps for sure: one
 // that it has read over is found at the next start, or when nothing comes.
@@ -91,14 +91,13 @@ func (c *chaos) scenario(ctx context.Context, s scenario) ([]Row, error) {
 		}
 	}
 	if err != nil {
-		c.keep(r)
-		return nil, err
+		return nil, fmt.Errorf("%w; logs: %s", err, c.keep(r))
 	}
 	rows := make([]Row, len(r.jobs))
 	for i, j := range r.jobs {
 		rows[i] = r.judge(context.WithoutCancel(ctx), j)
 		rows[i].Seconds = time.Since(began).Seconds()
-		rows[i].Seed = c.options.seed
+		rows[i].Seed, rows[i].Long, rows[i].Time = c.options.seed, c.options.long, began.UTC()
 		if !rows[i].OK() {
 			rows[i].Log = c.keep(r)
 		}
@@ -161,7 +160,7 @@ func (r *run) arrive(ctx context.Context) error {
 			if err := j.pushing.Err(); err != nil {
 				return err
 			}
-			if err := j.emptied(ctx, arriveLimit); err != nil {
+			if err := j.emptied(ctx, r.sizes.arrive); err != nil {
 				j.note = err.Error()
 			}
 			j.look()
@@ -185,7 +184,7 @@ func (r *run) judge(ctx context.Context, j *job) Row {
 			row.wrong("Penstock ended by itself: %s", why)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, arriveLimit)
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	found, err := pipelinetest.Check(ctx, r.kafka.Addrs(), j.name, j.shop.Counts())
 	if err != nil {

@@ -25,11 +25,11 @@ var scenarios = []scenario{
 	},
 	{
 		name: "away", what: "Kafka away altogether, at full input; memory stays under the bound",
-		shapes: []shape{list, stream}, rate: 5000, faults: away, after: withinBound,
+		shapes: []shape{list, stream}, rate: 5000, long: true, faults: away, after: withinBound,
 	},
 	{
 		name: "timeout", what: "Kafka out of reach for three times the transaction time-out; nobody halts",
-		shapes: []shape{list, stream}, rate: 2000, timeout: shortTimeout, faults: pastTimeout,
+		shapes: []shape{list, stream}, rate: 2000, timeout: shortTimeout, long: true, faults: pastTimeout,
 	},
 	{
 		name: "redis", what: "Redis: kill -9, SIGSTOP, CLIENT KILL",
@@ -61,8 +61,12 @@ var scenarios = []scenario{
 		shapes: []shape{list, stream}, rate: 2000, poison: true, more: deadLetters, faults: somekills,
 	},
 	{
+		name: "dedupe", what: "dedupe, while transactions are given up: connections to Kafka cut again and again",
+		shapes: []shape{list, stream}, rate: 2000, transforms: []string{"dedupe: {key: value.event_id, within: 10m}"}, faults: giveUps,
+	},
+	{
 		name: "disk", what: "the disk full: of Redis, of a partition leader, of Penstock's log",
-		shapes: []shape{list, stream}, rate: 2000, faults: fullDisks,
+		shapes: []shape{list, stream}, rate: 2000, long: true, faults: fullDisks,
 	},
 	{
 		name: "soak", what: "nothing, for long: memory, goroutines and open files do not grow",
@@ -74,9 +78,17 @@ func deadLetters(name string) []string {
 	return []string{"on_error: {then: dead_letter, dead_letter: {kafka: {topic: " + name + "-dead}}}"}
 }
 
-func standbys(s sizes) []fault {
+func giveUps(s sizes) []fault {
 	var all []fault
 	for range 2 * s.rounds {
+		all = append(all, onFronts("connections to Kafka cut", brokerFronts, cutThrice))
+	}
+	return all
+}
+
+func standbys(s sizes) []fault {
+	var all []fault
+	for range s.rounds {
 		all = append(all, perJob("SIGSTOP of the active one past its lease", stopPastLease), perJob("kill -9 of the active one", killActive))
 	}
 	return all
@@ -84,7 +96,7 @@ func standbys(s sizes) []fault {
 
 func somekills(s sizes) []fault {
 	var all []fault
-	for range 4 * s.rounds {
+	for range 2 * s.rounds {
 		all = append(all, perJob("kill -9", killAtRandom))
 	}
 	return all
