@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -179,10 +181,14 @@ func (r *run) judge(ctx context.Context, j *job) Row {
 	if j.note != "" {
 		row.wrong("%s", j.note)
 	}
+	ends := map[string]int{}
 	for _, i := range j.instances {
 		for _, why := range i.failed {
-			row.wrong("Penstock ended by itself: %s", why)
+			ends[why]++
 		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(ends)) {
+		row.wrong("Penstock ended by itself, %d times: %s", ends[why], why)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
