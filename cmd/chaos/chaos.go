@@ -31,6 +31,7 @@ type options struct {
 // sizes say how much is done.
 type sizes struct {
 	kills  int // of Penstock, at random moments
+	nth    int // how often a named point is met before it kills, at most
 	rounds int // how often each fault comes
 	events int // of a pipeline that is killed, at least
 	away   time.Duration
@@ -41,9 +42,9 @@ type sizes struct {
 }
 
 func (o options) sizes() sizes {
-	s := sizes{short: true, kills: 4, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
+	s := sizes{short: true, kills: 3, nth: 8, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
 	if o.long {
-		s = sizes{kills: 100, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
+		s = sizes{kills: 100, nth: 20, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
 	}
 	if o.events > 0 {
 		s.events = o.events
@@ -100,6 +101,9 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 	return found.finish(stdout)
 }
 
+// longRate is how many events a second come in the long form where there must be many.
+const longRate = 5000
+
 // selected gives the scenarios that --only names; without it all of the length.
 func (o options) selected() ([]scenario, error) {
 	only, err := regexp.Compile("^(" + o.only + ")$")
@@ -111,8 +115,8 @@ func (o options) selected() ([]scenario, error) {
 		if len(o.from) > 0 {
 			s.shapes = slices.DeleteFunc(slices.Clone(s.shapes), func(of shape) bool { return !slices.Contains(o.from, string(of)) })
 		}
-		if o.long {
-			s.rate += s.rate / 3 * 2
+		if o.long && s.counted {
+			s.rate = longRate
 		}
 		if len(s.shapes) > 0 && (o.only == "" && (o.long || !s.long) || o.only != "" && only.MatchString(s.name)) {
 			found = append(found, s)

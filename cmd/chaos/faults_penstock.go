@@ -24,7 +24,7 @@ func kills(s sizes) []fault {
 		all = append(all, perJob("kill -9", killAtRandom))
 	}
 	for _, point := range crashPoints {
-		all = append(all, perJob("kill -9 at "+string(point), killAt(point)))
+		all = append(all, perJob("kill -9 at "+string(point), killAt(point, s.nth)))
 	}
 	return all
 }
@@ -41,12 +41,13 @@ func killAtRandom(ctx context.Context, j *job) error {
 	return i.starting(ctx, n+1)
 }
 
-// killAt makes the next process kill itself when it meets a point for the n-th time.
-func killAt(point engine.Point) func(context.Context, *job) error {
+// killAt makes the next process kill itself when it meets a point for the n-th time, up
+// to most.
+func killAt(point engine.Point, most int) func(context.Context, *job) error {
 	return func(ctx context.Context, j *job) error {
 		i, nth := j.instances[0], 1
 		if point != engine.Opened {
-			nth += j.chance.IntN(20)
+			nth += j.chance.IntN(most)
 		}
 		n := i.started()
 		if err := i.kill(ctx, fmt.Sprintf("PENSTOCK_CRASH_AT=%s:%d", point, nth)); err != nil {

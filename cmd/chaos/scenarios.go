@@ -9,7 +9,7 @@ import (
 var scenarios = []scenario{
 	{
 		name: "kill", what: "Penstock: kill -9 at random moments and at each named point",
-		shapes: []shape{list, stream, group}, rate: 3000, counted: true, faults: kills,
+		shapes: []shape{list, stream, group}, rate: 2000, counted: true, faults: kills,
 	},
 	{
 		name: "leader", what: "Kafka: kill -9 and SIGSTOP of partition leaders and transaction coordinators",
