@@ -42,7 +42,7 @@ type sizes struct {
 }
 
 func (o options) sizes() sizes {
-	s := sizes{short: true, kills: 3, nth: 8, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
+	s := sizes{short: true, kills: 2, nth: 4, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
 	if o.long {
 		s = sizes{kills: 100, nth: 20, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
 	}

@@ -13,7 +13,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "leader", what: "Kafka: kill -9 and SIGSTOP of partition leaders and transaction coordinators",
-		shapes: []shape{list, stream, group}, rate: 2000, faults: leaders,
+		shapes: []shape{list, stream, group}, rate: 2000, long: true, faults: leaders,
 	},
 	{
 		name: "end-txn", what: "Kafka: replies to EndTransaction dropped",
