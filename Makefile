@@ -1,5 +1,6 @@
 # make test     every test, on servers that it installs and starts itself
 # make lint     what CI refuses
+# make chaos    everything is broken while events go through; CHAOS=--long for hours of it
 # make bench    Penstock beside what people use today
 # make build    bin/penstock
 
@@ -12,17 +13,17 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 # Packages with tests that need real servers; these files have the build tag e2e.
-E2E_ALL  = $(shell grep -rl --include='*_test.go' '^//go:build.*e2e' . | xargs -r -n1 dirname | sort -u)
+E2E_ALL  = $(filter-out ./cmd/chaos,$(shell grep -rl --include='*_test.go' '^//go:build.*e2e' . | xargs -r -n1 dirname | sort -u))
 # Connectors run theirs with -race.
 E2E_RACE = $(filter ./connectors/%,$(E2E_ALL))
 E2E      = $(filter-out $(E2E_RACE),$(E2E_ALL))
 
-.PHONY: build test test-unit test-e2e test-race lint bench fuzz servers clean
+.PHONY: build test test-unit test-e2e test-race chaos lint bench fuzz servers clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/penstock
 
-test: test-unit test-e2e test-race
+test: test-unit test-e2e test-race chaos
 
 # Unit tests, and those on embedded servers.
 test-unit:
@@ -35,6 +36,12 @@ test-e2e: $(CACHE)/bin/servers
 
 test-race: $(CACHE)/bin/servers
 	$(CACHE)/bin/servers -limit $(LIMIT) go test -race -tags e2e -shuffle=on -timeout $(LIMIT) $(E2E_RACE)
+
+# By itself, since it wants the whole machine: what is promised while everything breaks,
+# and then the proof that this would be noticed. It starts its own servers.
+chaos: servers
+	go run ./cmd/chaos $(CHAOS)
+	go test -tags e2e -count=1 -timeout $(LIMIT) -run TestProofOfTheProof ./cmd/chaos
 
 # Installs redis-server, Java and Apache Kafka where they are missing.
 servers:

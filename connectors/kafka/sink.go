@@ -133,6 +133,9 @@ func (s *Sink) forget(lane int) {
 
 // transactionalID is the identity that Kafka fences by. Frozen.
 func transactionalID(id pipeline.LaneID) string {
+	if !fences {
+		return fmt.Sprintf("penstock.%s.%d.%s", id.Pipeline, id.Lane, id.Instance)
+	}
 	return fmt.Sprintf("penstock.%s.%d", id.Pipeline, id.Lane)
 }
 

@@ -33,7 +33,7 @@ func (q *request) fit(b *pipeline.Batch, limit pipeline.Limit) {
 	size := max(b.Bytes/len(b.Records), 1)
 	want := max(1, min(limit.Records, 2*limit.Bytes/size))
 	if q.most > 0 {
-		q.most += 1 + q.most/32
+		q.most += 1 + q.most/8
 	}
 	if q.most == 0 || want <= q.most {
 		q.count, q.most = want, 0
@@ -42,15 +42,19 @@ func (q *request) fit(b *pipeline.Batch, limit pipeline.Limit) {
 	q.count = q.most
 }
 
-// failed follows an error: where the server has hung up, less is asked for. After
-// several of these the error says why that can be.
+// failed follows an error: where the server has hung up twice in a row, less is asked
+// for; connections end for many reasons, and a reader that asks for a record at a time
+// falls behind. After several of these the error says why that can be.
 func (q *request) failed(err error) error {
 	if !hungUp(err) {
 		return err
 	}
+	if q.cuts++; q.cuts == 1 {
+		return err
+	}
 	q.count = max(1, q.count/2)
 	q.most = q.count
-	if q.cuts++; q.cuts < 3 {
+	if q.cuts < 3 {
 		return err
 	}
 	return fmt.Errorf("%w, %d times in a row: something ends connections, or a reply is larger than the server's client-output-buffer-limit; %d at a time are asked for now",

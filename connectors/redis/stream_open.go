@@ -155,12 +155,17 @@ func (g glance) allAfter(p pipeline.Position) bool {
 
 // lost counts the entries that were removed before they were read: what was
 // added since the position, less what is left of it. It can be told where
-// everything that is left comes after the position.
+// everything that is left comes after the position, but for an anchor there: a reader
+// that was not looking has read on behind a gap.
 func (r *streamReader) lost(g glance, p pipeline.Position) uint64 {
-	if !g.counted || !counted(p) || !g.allAfter(p) {
+	anchored := g.length > 0 && g.first == p.Offset
+	if !g.counted || !counted(p) || !g.allAfter(p) && !anchored {
 		return 0
 	}
 	there := p.Evidence.Added + uint64(g.length) //nolint:gosec // a length
+	if anchored {
+		there--
+	}
 	return g.added - min(g.added, there)
 }
 

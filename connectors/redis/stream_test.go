@@ -300,6 +300,8 @@ var changes = map[string]struct {
 	"all trimmed":               {func(s *streamTest) { s.do("XTRIM", s.key, "MAXLEN", "0"); s.add(20, "new") }, true, "6 entries of stream", "new"},
 	"one deleted, and the anchor": {func(s *streamTest) { s.do("XDEL", s.key, "6-0"); s.do("XTRIM", s.key, "MINID", "5-0") },
 		true, "1 entries of stream", "event 4"},
+	"one deleted behind the anchor": {func(s *streamTest) { s.do("XDEL", s.key, "6-0"); s.do("XTRIM", s.key, "MINID", "4-0") },
+		true, "1 entries of stream", "event 4"},
 	"gone":                 {func(s *streamTest) { s.do("DEL", s.key) }, false, "the stream is gone", ""},
 	"made again":           {func(s *streamTest) { s.do("DEL", s.key); s.add(20, "new") }, true, "only 1 entries were ever added", "new"},
 	"made again with more": {func(s *streamTest) { s.do("DEL", s.key); s.add(20, numbers(0, 12)...) }, true, "4 entries were read from the stream and 12 others", "event 0"},

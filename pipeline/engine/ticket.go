@@ -53,6 +53,9 @@ func (g *generation) tickets() []ticket {
 // wait returns true when all earlier batches have passed, false when the
 // generation has ended.
 func (t ticket) wait(ctx context.Context) bool {
+	if !ticketsCount {
+		return ctx.Err() == nil
+	}
 	select {
 	case <-t.turn:
 		return ctx.Err() == nil

@@ -35,6 +35,8 @@ type KafkaOptions struct {
 	Port       int               // zero: a free one
 	SASL       bool              // a listener with TLS and logins too, at SASLAddr; Properties hold its keys and users
 	Properties map[string]string // added to server.properties, or instead of what is there
+
+	cluster string // the id of the cluster that it joins; empty: one of its own
 }
 
 // Kafka is a real Apache Kafka: one process that is broker and controller. Its
@@ -94,16 +96,23 @@ func (k *Kafka) format(ctx context.Context, java, classes string, port int, o Ka
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // never fails
-	id[0] &= 0x7f        // the id must not begin with a dash
+	if o.cluster == "" {
+		o.cluster = clusterID()
+	}
 	out, err := exec.CommandContext(ctx, java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", classes,
 		"kafka.tools.StorageTool", "format", "--ignore-formatted",
-		"-t", base64.RawURLEncoding.EncodeToString(id), "-c", file).CombinedOutput()
+		"-t", o.cluster, "-c", file).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("formatting Kafka's log directory: %w:\n%s", err, out)
 	}
 	return nil
+}
+
+func clusterID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	id[0] &= 0x7f        // the id must not begin with a dash
+	return base64.RawURLEncoding.EncodeToString(id)
 }
 
 // properties gives the file of one broker that is its own controller, by the
@@ -214,6 +223,9 @@ func (k *Kafka) Addr() string { return k.addr }
 // SASLAddr gives "127.0.0.1:port" of the listener with TLS and logins, empty
 // where there is none.
 func (k *Kafka) SASLAddr() string { return k.sasl }
+
+// PID gives the id of the broker's process; 0: it does not run, or is shared.
+func (k *Kafka) PID() int { return pid(k.proc) }
 
 // Kill ends the broker with SIGKILL and returns when it has ended.
 func (k *Kafka) Kill() error { return kill(k.proc) }

@@ -33,6 +33,9 @@ type Push struct {
 	// Linger, where it is not nil, makes the last fifth come at a tenth of the
 	// rate until it is closed, so that producers go on while something happens.
 	Linger <-chan struct{}
+	// Until, where it is not nil, makes producers go on after N events until it is
+	// closed.
+	Until <-chan struct{}
 }
 
 // Pushing is a producer at work in the background.
@@ -42,19 +45,10 @@ type Pushing struct {
 	err    error
 }
 
-// Start begins to push, and ends with the test. Each chunk goes in one
-// transaction with its number: over kills of a Redis that keeps its writes, each
-// event is pushed once.
+// Start begins to push, and ends with the test. See Begin.
 func (p Push) Start(tb testing.TB) *Pushing {
-	if p.Chunk == 0 {
-		p.Chunk = 100
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	pushing := &Pushing{done: make(chan struct{})}
-	go func() {
-		defer close(pushing.done)
-		pushing.err = p.run(ctx, &pushing.pushed)
-	}()
+	pushing := p.Begin(ctx)
 	tb.Cleanup(func() {
 		cancel()
 		<-pushing.done
@@ -62,11 +56,29 @@ func (p Push) Start(tb testing.TB) *Pushing {
 	return pushing
 }
 
+// Begin begins to push, until everything is pushed or ctx ends; who begins it waits
+// for Done. Each chunk goes in one transaction with its number: over kills of a Redis
+// that keeps its writes, each event is pushed once.
+func (p Push) Begin(ctx context.Context) *Pushing {
+	if p.Chunk == 0 {
+		p.Chunk = 100
+	}
+	pushing := &Pushing{done: make(chan struct{})}
+	go func() {
+		defer close(pushing.done)
+		pushing.err = p.run(ctx, &pushing.pushed)
+	}()
+	return pushing
+}
+
 // Pushed gives how many events Redis has taken so far.
 func (p *Pushing) Pushed() int { return int(p.pushed.Load()) }
 
-// Done is closed when everything is pushed.
+// Done is closed when everything is pushed, or pushing has failed.
 func (p *Pushing) Done() <-chan struct{} { return p.done }
+
+// Err gives, once Done is closed, why not everything is pushed.
+func (p *Pushing) Err() error { return p.err }
 
 // Wait waits until everything is pushed, and fails the test where that failed
 // or takes longer than within.
@@ -95,8 +107,11 @@ func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
 	defer func() { _ = client.Close() }()
 	marker := "pushed:" + p.Keys[0] + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	next := time.Now()
-	for done := 0; done < p.N; {
-		n := min(p.Chunk, p.N-done)
+	for done := 0; done < p.N || p.goesOn(); {
+		n := p.Chunk
+		if p.N > done {
+			n = min(n, p.N-done)
+		}
 		chunk := p.chunk(n)
 		done += n
 		if err := p.chunkOnce(ctx, client, marker, done, chunk); err != nil {
@@ -109,6 +124,19 @@ func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
 		}
 	}
 	return client.Del(ctx, marker).Err()
+}
+
+// goesOn tells whether more than N events are wanted.
+func (p Push) goesOn() bool {
+	if p.Until == nil {
+		return false
+	}
+	select {
+	case <-p.Until:
+		return false
+	default:
+		return true
+	}
 }
 
 // pause gives the time between a chunk of n events, after which so many are

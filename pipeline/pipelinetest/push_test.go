@@ -3,6 +3,7 @@
 package pipelinetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -134,5 +135,24 @@ func TestPushLingers(t *testing.T) {
 	pushing.Wait(t, 10*time.Second)
 	if items, _ := m.List("k"); len(items) != 5_000 {
 		t.Errorf("%d events", len(items))
+	}
+}
+
+// Producers go on after N until they are told to end, and stop in between with ctx.
+func TestPushUntil(t *testing.T) {
+	m := someRedis(t)
+	over := make(chan struct{})
+	p := Push{Addr: m.Addr(), Keys: []string{"k"}, How: "rpush", Events: &numbers{users: 3}, N: 25, Chunk: 10, Until: over}.Begin(t.Context())
+	Eventually(t, time.Minute, "more than N are pushed", func() bool { return p.Pushed() > 100 })
+	close(over)
+	p.Wait(t, time.Minute)
+	if got, _ := m.List("k"); len(got) != p.Pushed() {
+		t.Errorf("%d events are there, %d are said to be", len(got), p.Pushed())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	p = Push{Addr: m.Addr(), Keys: []string{"k"}, How: "rpush", Events: &numbers{users: 3}, Until: make(chan struct{})}.Begin(ctx)
+	cancel()
+	if <-p.Done(); p.Err() == nil {
+		t.Error("it was cut off, and says nothing")
 	}
 }

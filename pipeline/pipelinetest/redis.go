@@ -92,6 +92,9 @@ func (r *Redis) Addr() string { return r.addr }
 // URL gives "redis://127.0.0.1:port/0".
 func (r *Redis) URL() string { return "redis://" + r.addr + "/0" }
 
+// PID gives the id of the server's process; 0: it does not run, or is shared.
+func (r *Redis) PID() int { return pid(r.proc) }
+
 // Kill ends the server with SIGKILL and returns when it has ended.
 func (r *Redis) Kill() error { return kill(r.proc) }
 
@@ -108,6 +111,13 @@ func (r *Redis) Resume() error { return signal(r.proc, syscall.SIGCONT) }
 // Stop ends the server and removes its temporary directory. It may be called
 // more than once.
 func (r *Redis) Stop() error { return stop(r.proc) }
+
+func pid(p *process) int {
+	if p == nil || p.gone() {
+		return 0
+	}
+	return p.pid
+}
 
 func kill(p *process) error {
 	if p == nil {

@@ -89,7 +89,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		cfg.Lease = lease
 	}
 	return &built{name: p.Name, instance: env.Instance, route: p.Source.Component + " → " + p.Sink.Component,
-		source: source, sink: sink, lease: lease, memories: stages.memories, engine: engine.New(cfg)}, nil
+		source: source, sink: sink, lease: lease, memories: stages.memories, engine: engine.New(broken(cfg))}, nil
 }
 
 // instance names this process and start, to people and to rivals.
