@@ -13,6 +13,7 @@ require (
 	github.com/ThreeDotsLabs/watermill-redisstream v1.4.5
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/bsm/redislock v0.9.4
 	github.com/charmbracelet/x/ansi v0.11.9
 	github.com/netresearch/go-cron v0.9.1

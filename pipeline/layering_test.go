@@ -29,6 +29,7 @@ var layers = []layer{
 	{folder: "pipeline", std: true, never: []string{"net", "net/http", "log"}},
 	{folder: "pipeline/config", may: []string{"pipeline"}, never: []string{watermill, plugin, "net/http", "log"}},
 	{folder: "pipeline/engine", may: []string{"pipeline", "pipeline/config"}, never: []string{plugin, yaml, "net", "net/http"}},
+	{folder: "pipeline/engine/trial", may: []string{"pipeline", "pipeline/config", "pipeline/engine"}, never: []string{plugin, yaml, "net", "net/http"}},
 	{folder: "pipeline/server", may: []string{"pipeline", "pipeline/config", "pipeline/engine"}, never: []string{watermill, plugin}},
 	{folder: "pipeline/pipelinetest", may: []string{"pipeline"}, never: []string{watermill, plugin}},
 	{folder: "pipeline/pipelinetest/cmd", may: []string{"pipeline/pipelinetest"}, never: []string{watermill, plugin}},

@@ -185,7 +185,9 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, f field, path string)
 	switch spec := v.Addr().Interface().(type) {
 	case *Test:
 		spec.At = d.src.place(n)
-	case *TestRecord:
+	case *Given:
+		spec.At = d.src.place(n)
+	case *Expected:
 		spec.At = d.src.place(n)
 	}
 	s := shapeOf(f.typ)

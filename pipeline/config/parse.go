@@ -68,6 +68,16 @@ type parser struct {
 
 // file gives the pipelines of a file; those with mistakes are incomplete.
 func (p *parser) file(data []byte) []*Pipeline {
+	var pipelines []*Pipeline
+	for _, document := range p.read(data, "pipeline", "name, source and sink") {
+		pipelines = append(pipelines, p.pipeline(document))
+	}
+	return pipelines
+}
+
+// read gives the documents of a file that can be decoded. what the file holds, and
+// the fields of one, are for messages.
+func (p *parser) read(data []byte, what, fields string) []*yaml.Node {
 	if len(data) > maxFileBytes {
 		p.fail(1, 1, fmt.Sprintf("the file has %d bytes", len(data)), "a pipeline file has at most 1 MiB")
 		return nil
@@ -77,16 +87,16 @@ func (p *parser) file(data []byte) []*Pipeline {
 		return nil
 	}
 	documents := p.documents()
-	var pipelines []*Pipeline
+	var sound []*yaml.Node
 	for _, document := range documents {
 		if p.survey(document) {
-			pipelines = append(pipelines, p.pipeline(document))
+			sound = append(sound, document)
 		}
 	}
 	if len(documents) == 0 && len(p.errs) == 0 {
-		p.fail(1, 1, "the file holds no pipeline", "write one: name, source and sink")
+		p.fail(1, 1, "the file holds no "+what, "write one: "+fields)
 	}
-	return pipelines
+	return sound
 }
 
 // pipeline decodes one document and checks what no single field shows.

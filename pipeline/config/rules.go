@@ -33,6 +33,7 @@ func (c *checker) check() {
 	c.middleware()
 	c.onError()
 	c.values(fields, because)
+	c.tests()
 }
 
 // failAt notes a mistake at the value of a path, or near it.

@@ -135,24 +135,45 @@ type Lease struct {
 	URL  pipeline.Secret `yaml:"url" example:"${LEASE_URL:-redis://localhost:6379/0}" doc:"The Redis that keeps it, as redis:// or rediss://; default: the source's own."`
 }
 
-// Test is a test of the pipeline's transforms. Given and Expect are kept as they
-// stand in the file, with json.Number for numbers; nothing in them is expanded.
+// Test is a test of the pipeline's transforms and formats. Given and Expect are kept
+// as they stand in the file, with json.Number for numbers; nothing in them is expanded.
 type Test struct {
-	Name   string       `yaml:"name" required:"true" example:"a purchase passes" doc:"What the test shows."`
-	Given  []TestRecord `yaml:"given" required:"written" example:"[{value: {user_id: u1}}]" doc:"The records that come."`
-	Expect []TestRecord `yaml:"expect" required:"written" example:"[{key: u1}]" doc:"The records that go out, in order; [] for none."`
+	Name   string     `yaml:"name" required:"true" example:"a purchase passes" doc:"What the test shows."`
+	Given  []Given    `yaml:"given" required:"written" example:"[{value: {user_id: u1}}]" doc:"The records that come, in order."`
+	Expect []Expected `yaml:"expect" required:"written" example:"[{key: u1}]" doc:"What becomes of them, in order; [] for nothing. Records that a filter or dedupe takes out are not listed, or, where one of them is, all are. A record that is refused is always listed."`
+
+	At       Place
+	ExpectAt Place // of the word expect
+}
+
+// Given is a record of a test as it comes from the source.
+type Given struct {
+	Key     *any           `yaml:"key" doc:"The record's key, text; none unless written."`
+	Value   *any           `yaml:"value" doc:"Text is the bytes that come, for the source's format to read; anything else is a value that was read."`
+	Headers map[string]any `yaml:"headers" doc:"The record's headers: a text each, or a list of texts where a name comes more than once."`
+	Time    string         `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"When the event happened: the test's clock unless written."`
+	After   time.Duration  `yaml:"after" example:"10m" doc:"How much later than the record before it comes. The test's clock begins at 2026-01-01T00:00:00Z, stands still otherwise, and is never behind time."`
+	Shard   string         `yaml:"shard" doc:"The shard it comes from, origin.shard: test unless written."`
 
 	At Place
 }
 
-// TestRecord is a record of a test. What is nil is not given, or not compared; a
-// pointer to nil is a null.
-type TestRecord struct {
-	Key     *any           `yaml:"key" doc:"The record's key."`
-	Value   *any           `yaml:"value" doc:"An object is a decoded value; text is the bytes that the source's format reads."`
-	Headers map[string]any `yaml:"headers" doc:"The record's headers, all text."`
-	Topic   *any           `yaml:"topic" doc:"The topic it goes to."`
-	Time    *any           `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"When the event happened."`
+// Expected is what is expected of a record of a test: what it is when it goes out, or
+// why it does not. What is nil or empty is not compared; a pointer to nil is a null.
+type Expected struct {
+	Key     *any           `yaml:"key" doc:"The key it goes out with; null: none."`
+	Value   *any           `yaml:"value" doc:"The value it goes out with. Text is its bytes; anything else is compared as JSON, whatever the order of fields."`
+	Headers map[string]any `yaml:"headers" doc:"All headers it goes out with; {} for none."`
+	Topic   string         `yaml:"topic" doc:"The topic it goes to."`
+	Time    string         `yaml:"time" example:"2026-01-02T03:04:05Z" doc:"The time it goes out with."`
+	Outcome string         `yaml:"outcome" enum:"filtered,duplicate,dropped,dead_letter,halted" doc:"What becomes of a record that does not go out. The last three are of one that is refused, by its on_error; nothing comes after halted."`
+	Error   string         `yaml:"error" example:"no field" doc:"A part of the message with which a record is refused; it begins with the stage: sink.key, transforms[0].filter."`
 
 	At Place
 }
+
+// Refused tells whether the record is expected to be refused.
+func (e *Expected) Refused() bool { return e.Error != "" || e.Outcome != "" && !e.TakenOut() }
+
+// TakenOut tells whether the record is expected to be taken out by a filter or dedupe.
+func (e *Expected) TakenOut() bool { return e.Outcome == "filtered" || e.Outcome == "duplicate" }

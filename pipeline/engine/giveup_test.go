@@ -34,7 +34,7 @@ func TestGivesUp(t *testing.T) {
 			for range 4 { // four in a minute are suffered, again and again
 				r.source.push("a", "good", "bad", "bad", "bad", "bad")
 				synctest.Wait()
-				pause(r.Context(), time.Minute)
+				pause(r.Context(), time.Minute+r.cfg.CommitEvery) // the minute begins with the commit
 			}
 			r.until("all are committed", func() bool { return r.sink.position("a") == 20 })
 			r.source.push("a", "good", "bad", "bad", "bad", "bad")

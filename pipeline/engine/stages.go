@@ -59,7 +59,7 @@ func (s *session) stage(stage Stage) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			c := carriedIn(msg)
-			if err := stage.apply(msg.Context(), c); err != nil {
+			if err := stage.Apply(msg.Context(), c.batch); err != nil {
 				return nil, err
 			}
 			return next(msg)
@@ -75,7 +75,7 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 			if !c.tickets[place].wait(c.gen.ctx) {
 				return nil, c.gen.ctx.Err()
 			}
-			if err := stage.apply(msg.Context(), c); err != nil {
+			if err := stage.Apply(msg.Context(), c.batch); err != nil {
 				return nil, err
 			}
 			c.tickets[place].pass()
@@ -84,22 +84,24 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 	}
 }
 
-// apply runs the transform. ctx is that of the message: a middleware may have bounded
-// it.
-func (st Stage) apply(ctx context.Context, c *carried) error {
-	before := len(c.batch.Records)
-	if err := st.Transform.Apply(ctx, c.batch); err != nil {
-		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
+// Apply runs the transform over a batch, again where Retry says so, and gives each
+// record that it has refused the fate that OnError says. The error is of the batch as a
+// whole; where it halts, the record that was refused is still Failed. ctx is that of the
+// message: a middleware may have bounded it.
+func (st Stage) Apply(ctx context.Context, b *pipeline.Batch) error {
+	before := len(b.Records)
+	if err := st.Transform.Apply(ctx, b); err != nil {
+		return fmt.Errorf("%s, shard %s: %w", st.Name, b.Shard, err)
 	}
-	if err := st.retry(ctx, c.batch); err != nil {
-		return fmt.Errorf("%s, shard %s: %w", st.Name, c.batch.Shard, err)
+	if err := st.retry(ctx, b); err != nil {
+		return fmt.Errorf("%s, shard %s: %w", st.Name, b.Shard, err)
 	}
-	if after := len(c.batch.Records); after < before {
+	if after := len(b.Records); after < before {
 		return &pipeline.Error{Class: pipeline.Permanent,
-			What: fmt.Sprintf("%s, shard %s: of %d records the transform left %d", st.Name, c.batch.Shard, before, after),
+			What: fmt.Sprintf("%s, shard %s: of %d records the transform left %d", st.Name, b.Shard, before, after),
 			Do:   "mend the transform: it gives a record it does not want a Fate, and leaves it in the batch"}
 	}
-	return decide(c.batch, st.Name, st.OnError)
+	return decide(b, st.Name, st.OnError)
 }
 
 // sinkCheck refuses what the sink will never take.

@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newRun(c), newValidate(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c))
+	root.AddCommand(newRun(c), newValidate(c), newTest(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c))
 	return root
 }
 
@@ -81,13 +81,25 @@ func isTerminal(w any) bool {
 
 // parse reads pipeline files with the environment of the process.
 func (c Components) parse(names []string) ([]*config.Pipeline, error) {
-	files := make([]config.File, len(names))
-	for i, name := range names {
-		data, err := os.ReadFile(name)
+	return c.parseBy(names, os.ReadFile)
+}
+
+// parseBy reads pipeline files through read. Files of tests, which a pattern like *.yaml
+// names too, are passed over.
+func (c Components) parseBy(names []string, read func(name string) ([]byte, error)) ([]*config.Pipeline, error) {
+	var files []config.File
+	for _, name := range names {
+		if holdsTests(name) {
+			continue
+		}
+		data, err := read(name)
 		if err != nil {
 			return nil, invalid{err}
 		}
-		files[i] = config.File{Name: name, Data: data}
+		files = append(files, config.File{Name: name, Data: data})
+	}
+	if len(files) == 0 {
+		return nil, invalid{fmt.Errorf("%s holds tests of the pipelines beside it; name the pipeline file", names[0])}
 	}
 	return c.parseFiles(os.LookupEnv, files...)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/penstock-io/penstock/connectors/kafka"
-	"github.com/penstock-io/penstock/connectors/watermill"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -137,13 +136,7 @@ func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
 // checkPipeline finds what only the binary knows to be impossible.
 func checkPipeline(p *config.Pipeline) config.Errors {
 	var errs config.Errors
-	first, own := "", ""
-	switch to := p.Sink.Settings.(type) {
-	case *kafka.SinkSettings:
-		own = to.Topic
-	case *watermill.KafkaSinkSettings:
-		own = to.Topic
-	}
+	first, own := "", sinkTopic(p)
 	eachOnError(p, func(o config.OnError, at config.Place) {
 		if o.Then != "dead_letter" || o.DeadLetter == nil {
 			return

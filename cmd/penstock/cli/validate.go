@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,10 +22,10 @@ func newValidate(c Components) *cobra.Command {
 		Long: `Tell every mistake in pipeline files, and connect to nothing.
 
 A line a mistake: file:line:column: what is wrong; what to write. Exit code 2 where
-there is one.`,
+there is one. Tests are looked at too, and not run.`,
 		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pipelines, err := c.parse(args)
+			pipelines, err := c.parseTests(args, os.ReadFile)
 			if asJSON {
 				return validateJSON(cmd.OutOrStdout(), pipelines, err)
 			}
