@@ -88,7 +88,8 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 		c.progress.clear()
 		found.Rows = append(found.Rows, rows...)
 		if !o.json {
-			found.writeRows(stdout, rows)
+			_, written := io.WriteString(stdout, found.rowsText(rows))
+			err = errors.Join(err, written)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w; again: %s", s.name, err, found.again(Row{Scenario: s.name, Seed: o.seed})), c.close())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,19 +69,18 @@ func (r *Report) writeReadme(name string, rows []Row) error {
 	if err != nil {
 		return err
 	}
-	var all bytes.Buffer
-	all.WriteString(before + beginMark)
-	r.writeMarkdown(&all, rows)
-	all.WriteString(endMark + after)
-	return os.WriteFile(name, all.Bytes(), 0o644) //nolint:gosec // a README is no secret
+	table := before + beginMark + r.markdown(rows) + endMark + after
+	return os.WriteFile(name, []byte(table), 0o644) //nolint:gosec // a README is no secret
 }
 
-// writeMarkdown writes the table for a README.
-func (r *Report) writeMarkdown(w io.Writer, rows []Row) {
-	fmt.Fprintf(w, "%s; Redis %s, three brokers of Kafka %s; everything on the one machine.\n\n", r.Machine, r.Redis, r.Kafka)
-	fmt.Fprintln(w, "| what is done | from | events | faults | starts again | lost | doubled | disordered | corrupt | | run |\n|---|---|---|---|---|---|---|---|---|---|---|")
+// markdown is the table for a README.
+func (r *Report) markdown(rows []Row) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s; Redis %s, three brokers of Kafka %s; everything on the one machine.\n\n", r.Machine, r.Redis, r.Kafka)
+	s.WriteString("| what is done | from | events | faults | starts again | lost | doubled | disordered | corrupt | | run |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, row := range rows {
-		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d | %s | %d | %d | %s | %s, seed %d |\n", whatOf(row.Scenario), row.Shape, thousands(row.Events),
+		fmt.Fprintf(&s, "| %s | %s | %s | %d | %d | %d | %s | %d | %d | %s | %s, seed %d |\n", whatOf(row.Scenario), row.Shape, thousands(row.Events),
 			row.Faults, row.Restarts, row.Lost, thousands(row.Doubled), row.Disordered, row.Corrupt, row.remark(), row.Time.Format("2 Jan 2006"), row.Seed)
 	}
+	return s.String()
 }

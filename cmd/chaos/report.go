@@ -139,25 +139,27 @@ func penstockVersion(binary string) string {
 
 const rowFormat = "%-14s %-7s %9s %6s %8s %6s %8s %10s %7s %6s %8s  %s\n"
 
-// writeRows writes rows for people, as they come.
-func (r *Report) writeRows(w io.Writer, rows []Row) {
+// rowsText shows rows to people, as they come.
+func (r *Report) rowsText(rows []Row) string {
+	var s strings.Builder
 	if !r.headed {
-		fmt.Fprintf(w, rowFormat, "scenario", "from", "events", "faults", "restarts", "lost", "doubled", "disordered", "corrupt", "peak", "seconds", "")
+		fmt.Fprintf(&s, rowFormat, "scenario", "from", "events", "faults", "restarts", "lost", "doubled", "disordered", "corrupt", "peak", "seconds", "")
 		r.headed = true
 	}
 	for _, row := range rows {
-		fmt.Fprintf(w, rowFormat, row.Scenario, row.Shape, thousands(row.Events), fmt.Sprint(row.Faults), fmt.Sprint(row.Restarts),
+		fmt.Fprintf(&s, rowFormat, row.Scenario, row.Shape, thousands(row.Events), fmt.Sprint(row.Faults), fmt.Sprint(row.Restarts),
 			fmt.Sprint(row.Lost), fmt.Sprint(row.Doubled), fmt.Sprint(row.Disordered), fmt.Sprint(row.Corrupt), fmt.Sprintf("%d M", row.PeakMiB), fmt.Sprintf("%.0f", row.Seconds), row.remark())
 		for _, wrong := range row.Wrong {
-			fmt.Fprintf(w, "    %s\n", wrong)
+			fmt.Fprintf(&s, "    %s\n", wrong)
 		}
 		if !row.OK() {
 			for _, example := range row.Examples {
-				fmt.Fprintf(w, "    %s\n", example)
+				fmt.Fprintf(&s, "    %s\n", example)
 			}
-			fmt.Fprintf(w, "    logs: %s; again: %s\n", row.Log, r.again(row))
+			fmt.Fprintf(&s, "    logs: %s; again: %s\n", row.Log, r.again(row))
 		}
 	}
+	return s.String()
 }
 
 // again gives the command that repeats a row.
