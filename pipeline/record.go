@@ -28,8 +28,8 @@ type Record struct {
 	Offset Offset
 	// Original is the value as it came from the source, kept for dead letters.
 	Original []byte
-	// Fate says what becomes of the record; Failure why, where Fate is Failed
-	// or DeadLettered.
+	// Fate says what becomes of the record; Failure why, where Fate is Failed,
+	// DeadLettered or SetAside.
 	Fate      Fate
 	partition int32 // see SetPartition
 	Failure   *Failure
@@ -45,7 +45,7 @@ func (r *Record) Partition() int32 { return r.partition }
 // Fate is what becomes of a record. The zero Fate is to be delivered.
 type Fate uint8
 
-// The fates. read = Deliver + Filtered + Duplicate + Dropped + DeadLettered,
+// The fates. read = Deliver + Filtered + Duplicate + Dropped + DeadLettered + SetAside,
 // once every Failed record has been decided by on_error.
 const (
 	Deliver      Fate = iota // goes to the sink
@@ -53,7 +53,8 @@ const (
 	Duplicate                // dedupe has seen it
 	Dropped                  // drop, or on_error: {then: drop}
 	Failed                   // refused by a stage; on_error decides
-	DeadLettered             // goes to the dead letters, in the same transaction
+	DeadLettered             // goes to the sink's dead letters, in the same transaction
+	SetAside                 // goes to the dead letters that a DeadLetterWriter keeps; set by the engine
 )
 
 // Failure tells why a record was refused, and by whom.

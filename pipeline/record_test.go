@@ -98,7 +98,7 @@ func TestBatchResetForgetsAll(t *testing.T) {
 
 func TestLiveAreThoseToDeliver(t *testing.T) {
 	b := &Batch{}
-	for fate := Deliver; fate <= DeadLettered; fate++ {
+	for fate := Deliver; fate <= SetAside; fate++ {
 		for range 2 {
 			r := b.Add()
 			r.Fate, r.Offset.Minor = fate, uint64(len(b.Records))
@@ -137,7 +137,7 @@ func TestFailLeavesDecidedRecordsAlone(t *testing.T) {
 	if r.Fate != Failed || r.Failure == nil || !errors.Is(r.Failure.Err, first) || r.Failure.Stage != "" {
 		t.Errorf("%+v", r.Failure)
 	}
-	for _, fate := range []Fate{Filtered, Duplicate, Dropped, DeadLettered} {
+	for _, fate := range []Fate{Filtered, Duplicate, Dropped, DeadLettered, SetAside} {
 		r := Record{Fate: fate}
 		if r.Fail(first); r.Fate != fate || r.Failure != nil {
 			t.Errorf("fate %d became %d", fate, r.Fate)

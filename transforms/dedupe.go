@@ -265,7 +265,7 @@ func (d *Dedupe) Settled(b *pipeline.Batch) {
 // refused tells whether a stage, or the sink, would not take the record.
 func refused(r *pipeline.Record) bool {
 	switch r.Fate {
-	case pipeline.Failed, pipeline.DeadLettered:
+	case pipeline.Failed, pipeline.DeadLettered, pipeline.SetAside:
 		return true
 	case pipeline.Dropped:
 		return r.Failure != nil

@@ -12,12 +12,8 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-const (
-	// maxReason bounds the text of an error in a header.
-	maxReason = 1 << 10
-	// maxCutHeaders bounds the headers that say what was cut.
-	maxCutHeaders = 512
-)
+// maxCutHeaders bounds the headers that say what was cut.
+const maxCutHeaders = 512
 
 // DeadLetters says where a sink's dead letters go.
 type DeadLetters struct {
@@ -33,22 +29,10 @@ type DeadLetters struct {
 // (Connect's where they are above a quarter), and key and value cut, with numbers
 // and a SHA-256 that tell of what.
 func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) kgo.Record {
-	reason := r.Failure.Err.Error()
-	ours := []kgo.RecordHeader{
-		header("penstock.pipeline", l.id.Pipeline),
-		header("penstock.stage", r.Failure.Stage),
-		header("penstock.error", reason[:min(len(reason), maxReason)]),
-		header("penstock.origin", b.Shard+" "+r.Offset.String()),
-		header("penstock.time", now.UTC().Format(time.RFC3339Nano)),
-	}
-	if name := r.Failure.Transform(); name != "" {
-		ours = append(ours, header("penstock.transform", name))
-	}
-	if n := r.Failure.Attempts; n > 1 {
-		ours = append(ours, header("penstock.attempts", strconv.Itoa(n)))
-	}
+	letter := pipeline.NewDeadLetter(l.id.Pipeline, b, r, now)
+	ours := headers(letter.Described())
 	room := max(0, int(l.limits.batchBytes(l.sink.deadLetters.Topic))-overhead-maxCutHeaders-size(ours))
-	if theirs := l.connectHeaders(b, r); size(theirs) <= room/4 {
+	if theirs := l.connectHeaders(b, r, letter.Error); size(theirs) <= room/4 {
 		ours, room = append(ours, theirs...), room-size(theirs)
 	}
 	out := kgo.Record{Topic: l.sink.deadLetters.Topic, Key: r.Key, Value: r.Original, Headers: headers(r.Headers), Timestamp: r.Time}
@@ -78,7 +62,7 @@ func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) 
 // dead letters (KIP-298, DeadLetterQueueReporter), for tools that know those. There
 // is no stack trace. As in Connect, topic, partition and offset are those of a record of
 // Kafka: other sources have none.
-func (l *Lane) connectHeaders(b *pipeline.Batch, r *pipeline.Record) []kgo.RecordHeader {
+func (l *Lane) connectHeaders(b *pipeline.Batch, r *pipeline.Record, reason string) []kgo.RecordHeader {
 	const prefix = "__connect.errors."
 	var out []kgo.RecordHeader
 	if l.sink.deadLetters.Partitions {
@@ -89,14 +73,13 @@ func (l *Lane) connectHeaders(b *pipeline.Batch, r *pipeline.Record) []kgo.Recor
 				header(prefix+"offset", strconv.FormatUint(r.Offset.Minor-1, 10))) // the source counts from 1
 		}
 	}
-	reason := r.Failure.Err.Error()
 	return append(out,
 		header(prefix+"connector.name", l.id.Pipeline),
 		header(prefix+"task.id", strconv.Itoa(l.id.Lane)),
 		header(prefix+"stage", connectStage(r.Failure)),
 		header(prefix+"class.name", r.Failure.Stage),
 		header(prefix+"exception.class.name", fmt.Sprintf("%T", r.Failure.Err)),
-		header(prefix+"exception.message", reason[:min(len(reason), maxReason)]))
+		header(prefix+"exception.message", reason))
 }
 
 // connectStage is the stage as Connect's enum Stage

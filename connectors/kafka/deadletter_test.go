@@ -57,7 +57,7 @@ func TestConnectHeadersThatDoNotFit(t *testing.T) {
 			t.Errorf("%s stands in a letter that has no room", name)
 		}
 	}
-	if len(got["penstock.error"]) != maxReason {
+	if len(got["penstock.error"]) != 1<<10 {
 		t.Errorf("%d bytes of the reason are left", len(got["penstock.error"]))
 	}
 }

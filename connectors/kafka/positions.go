@@ -114,8 +114,8 @@ func decodePosition(value []byte) (pipeline.Position, error) {
 	if s.Version != version {
 		return pipeline.Position{}, fmt.Errorf("a stored position has version %d, this Penstock knows %d; run the newer one", s.Version, version)
 	}
-	var o pipeline.Offset
-	if _, err := fmt.Sscanf(s.Position, "%d-%d", &o.Major, &o.Minor); err != nil || o.String() != s.Position {
+	o, ok := pipeline.ParseOffset(s.Position)
+	if !ok {
 		return pipeline.Position{}, fmt.Errorf("a stored position reads %q, not major-minor", s.Position)
 	}
 	return pipeline.Position{Incarnation: s.Incarnation, Offset: o, Evidence: pipeline.Evidence{

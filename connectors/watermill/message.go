@@ -31,22 +31,14 @@ func (l *lane) message(b *pipeline.Batch, r *pipeline.Record, payload []byte) *m
 	return m
 }
 
-// maxReason bounds the text of an error in metadata.
-const maxReason = 1 << 10
-
 // deadLetter makes the dead letter of a record: its original bytes, and metadata that
 // say pipeline, stage, transform, error, origin and time.
 func (l *lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) *message.Message {
 	m := l.message(b, r, r.Original)
-	reason := r.Failure.Err.Error()
-	m.Metadata.Set("penstock.pipeline", l.id.Pipeline)
-	m.Metadata.Set("penstock.stage", r.Failure.Stage)
-	if name := r.Failure.Transform(); name != "" {
-		m.Metadata.Set("penstock.transform", name)
+	letter := pipeline.NewDeadLetter(l.id.Pipeline, b, r, now)
+	for _, said := range letter.Described() {
+		m.Metadata.Set(said.Key, string(said.Value))
 	}
-	m.Metadata.Set("penstock.error", reason[:min(len(reason), maxReason)])
-	m.Metadata.Set("penstock.origin", b.Shard+" "+r.Offset.String())
-	m.Metadata.Set("penstock.time", now.UTC().Format(time.RFC3339Nano))
 	return m
 }
 

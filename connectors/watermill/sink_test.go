@@ -75,7 +75,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("whole: %q %v", whole.UUID, whole.Metadata)
 	}
 	if dead.Metadata["penstock.pipeline"] != "p" || dead.Metadata["penstock.stage"] != "transforms[0].x" || dead.Metadata["penstock.transform"] != "x" || dead.Metadata["penstock.origin"] != "shard 0-3" ||
-		len(dead.Metadata["penstock.error"]) != maxReason || dead.Metadata["penstock.time"] == "" {
+		len(dead.Metadata["penstock.error"]) != 1<<10 || dead.Metadata["penstock.time"] == "" {
 		t.Errorf("dead: %v", dead.Metadata)
 	}
 }

@@ -16,6 +16,7 @@ type transaction struct {
 	batches   []*carried
 	positions map[string]pipeline.Position
 	records   int
+	letters   []pipeline.DeadLetter // that a writer is to keep
 }
 
 // write hands a batch to the lane, in its turn, and sees whether the
@@ -26,6 +27,7 @@ type transaction struct {
 func (s *session) write(c *carried) error { return s.inTurn(func() error { return s.writeHeld(c) }) }
 
 func (s *session) writeHeld(c *carried) error {
+	s.takeLetters(c.batch)
 	if err := s.lane.Write(s.ctx, c.batch); err != nil {
 		return fmt.Errorf("shard %s: %w", c.batch.Shard, err)
 	}
@@ -127,6 +129,9 @@ func (s *session) commitHeld() error {
 		return err
 	}
 	t.at(Committing)
+	if err := s.keepLetters(); err != nil {
+		return err
+	}
 	if err := s.lane.Commit(s.ctx, s.tx.positions); err != nil {
 		return err
 	}

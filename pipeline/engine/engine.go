@@ -54,7 +54,10 @@ type Config struct {
 	// SourceKeepsPosition: the sink stores no positions, the source does.
 	SourceKeepsPosition bool
 	OnSinkError         Policy
-	GiveUp              GiveUp
+	// DeadLetters keeps the dead letters, at least once. nil: the sink does, in its
+	// transactions. The caller closes it.
+	DeadLetters pipeline.DeadLetterWriter
+	GiveUp      GiveUp
 	// Tasks is how many lanes write at once; 0 is one. A shard belongs to one of them,
 	// by a hash of its name, and the window is divided between them.
 	Tasks         int
@@ -82,6 +85,7 @@ const (
 	Read       Point = "read"       // a batch was read
 	Written    Point = "written"    // a transaction holds it
 	Committing Point = "committing" // the commit is under way
+	Letters    Point = "letters"    // its dead letters are kept, where a writer keeps them
 	Committed  Point = "committed"  // it is committed, and not cleaned up
 	Settled    Point = "settled"    // it is cleaned up
 )

@@ -74,7 +74,7 @@ func (tx *transaction) refused() (n int, newest *pipeline.Record, shard string) 
 	for _, c := range tx.batches {
 		for i := range c.batch.Records {
 			r := &c.batch.Records[i]
-			if r.Fate == pipeline.Dropped || r.Fate == pipeline.DeadLettered {
+			if r.Fate == pipeline.Dropped || r.Fate == pipeline.DeadLettered || r.Fate == pipeline.SetAside {
 				n, newest, shard = n+1, r, c.batch.Shard
 			}
 		}

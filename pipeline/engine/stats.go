@@ -124,7 +124,7 @@ func (s *Stats) batch(b *pipeline.Batch, now time.Time) {
 			s.now.Duplicates++
 		case pipeline.Dropped, pipeline.Failed:
 			s.now.Dropped++
-		case pipeline.DeadLettered:
+		case pipeline.DeadLettered, pipeline.SetAside:
 			s.now.DeadLettered++
 		}
 	}

@@ -129,7 +129,7 @@ func checkFailure(t *testing.T, r *pipeline.Record, value string) {
 }
 
 func (s *transformSuite) leavesDecided() {
-	for _, fate := range []pipeline.Fate{pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped, pipeline.DeadLettered} {
+	for _, fate := range []pipeline.Fate{pipeline.Filtered, pipeline.Duplicate, pipeline.Dropped, pipeline.DeadLettered, pipeline.SetAside} {
 		before, b := s.batch("a"), s.batch("a")
 		for i := range b.Records {
 			before.Records[i].Fate, b.Records[i].Fate = fate, fate
