@@ -12,6 +12,9 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
+// connectPrefix begins the names that Kafka Connect gives to headers of dead letters.
+const connectPrefix = "__connect.errors."
+
 // maxCutHeaders bounds the headers that say what was cut.
 const maxCutHeaders = 512
 
@@ -63,23 +66,22 @@ func (l *Lane) deadLetter(b *pipeline.Batch, r *pipeline.Record, now time.Time) 
 // is no stack trace. As in Connect, topic, partition and offset are those of a record of
 // Kafka: other sources have none.
 func (l *Lane) connectHeaders(b *pipeline.Batch, r *pipeline.Record, reason string) []kgo.RecordHeader {
-	const prefix = "__connect.errors."
 	var out []kgo.RecordHeader
 	if l.sink.deadLetters.Partitions {
 		if topic, partition, err := partitionOfShard(b.Shard); err == nil {
 			out = append(out,
-				header(prefix+"topic", topic),
-				header(prefix+"partition", strconv.Itoa(int(partition))),
-				header(prefix+"offset", strconv.FormatUint(r.Offset.Minor-1, 10))) // the source counts from 1
+				header(connectPrefix+"topic", topic),
+				header(connectPrefix+"partition", strconv.Itoa(int(partition))),
+				header(connectPrefix+"offset", strconv.FormatUint(r.Offset.Minor-1, 10))) // the source counts from 1
 		}
 	}
 	return append(out,
-		header(prefix+"connector.name", l.id.Pipeline),
-		header(prefix+"task.id", strconv.Itoa(l.id.Lane)),
-		header(prefix+"stage", connectStage(r.Failure)),
-		header(prefix+"class.name", r.Failure.Stage),
-		header(prefix+"exception.class.name", fmt.Sprintf("%T", r.Failure.Err)),
-		header(prefix+"exception.message", reason))
+		header(connectPrefix+"connector.name", l.id.Pipeline),
+		header(connectPrefix+"task.id", strconv.Itoa(l.id.Lane)),
+		header(connectPrefix+"stage", connectStage(r.Failure)),
+		header(connectPrefix+"class.name", r.Failure.Stage),
+		header(connectPrefix+"exception.class.name", fmt.Sprintf("%T", r.Failure.Err)),
+		header(connectPrefix+"exception.message", reason))
 }
 
 // connectStage is the stage as Connect's enum Stage
