@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -112,7 +113,11 @@ func (l *Letters) ends(ctx context.Context) (map[int32]int64, error) {
 	if err != nil {
 		return nil, l.failed("looking at", err)
 	}
-	noted, err := ask.FetchOffsets(ctx, l.group)
+	var noted kadm.OffsetResponses
+	err = patiently(ctx, func() (err error) {
+		noted, err = ask.FetchOffsets(ctx, l.group)
+		return err
+	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, l.notNoted(err)
 	}
@@ -175,14 +180,27 @@ func (l *Letters) GivenBack(ctx context.Context, ids []string) error {
 		}
 		noted.Add(kadm.Offset{Topic: l.topic, Partition: partition, At: at.next, LeaderEpoch: -1, Metadata: text})
 	}
-	done, err := kadm.NewClient(l.client).CommitOffsets(ctx, l.group, noted)
-	if err == nil {
-		err = done.Error()
-	}
+	err := patiently(ctx, func() error {
+		done, err := kadm.NewClient(l.client).CommitOffsets(ctx, l.group, noted)
+		if err == nil {
+			err = done.Error()
+		}
+		return err
+	})
 	if err != nil {
 		return l.notNoted(err)
 	}
 	return nil
+}
+
+// patiently asks again while the coordinator of a group is looked for: the first group
+// of a cluster waits until its topic is made.
+func patiently(ctx context.Context, ask func() error) error {
+	for {
+		if err := ask(); !kerr.IsRetriable(err) || !wait(ctx, 100*time.Millisecond) {
+			return err
+		}
+	}
 }
 
 func (l *Letters) notNoted(err error) error {

@@ -44,8 +44,10 @@ func (k *kafkaTest) same(got []string, want ...string) {
 
 // refuse commits a transaction of a pipeline whose records are dead letters, or gives it
 // up.
-func (k *kafkaTest) refuse(s *Sink, commit bool, from uint64, values ...string) {
+func (k *kafkaTest) refuse(topic string, commit bool, from uint64, values ...string) {
 	k.Helper()
+	s := k.sink()
+	s.deadLetters.Topic = topic
 	lane, _ := k.open(s, fmt.Sprint("instance ", from))
 	b := batch("events", values...)
 	for i := range b.Records {
@@ -68,11 +70,9 @@ func TestLetters(t *testing.T) {
 	k.same(k.valuesOf(topic)) // there is no topic
 	k.create(topic, 3, nil)
 	k.same(k.valuesOf(topic))
-	s := k.sink()
-	s.deadLetters.Topic = topic
-	k.refuse(s, true, 1, "a", "b", "c", "d", "e")
-	k.refuse(s, false, 6, "given up")
-	k.refuse(s, true, 6, "f")
+	k.refuse(topic, true, 1, "a", "b", "c", "d", "e")
+	k.refuse(topic, false, 6, "given up")
+	k.refuse(topic, true, 6, "f")
 	k.produce(&kgo.Record{Topic: topic, Value: []byte("a stranger's")})
 	k.same(k.valuesOf(topic), "a", "b", "c", "d", "e", "f")
 
@@ -95,7 +95,7 @@ func TestLetters(t *testing.T) {
 	}))
 	must(k, l.GivenBack(k.Context(), some))
 	k.same(k.valuesOf(topic), "a", "c", "d", "f")
-	k.refuse(s, true, 7, "g")
+	k.refuse(topic, true, 7, "g")
 	k.same(k.valuesOf(topic), "a", "c", "d", "f", "g")
 	if _, others := k.lettersOf(topic, "another", 100); len(others) != 0 {
 		t.Errorf("another pipeline has %q", others)
@@ -108,7 +108,7 @@ func TestLetters(t *testing.T) {
 		}))
 	}
 	k.same(k.valuesOf(topic))
-	k.refuse(s, true, 8, "h")
+	k.refuse(topic, true, 8, "h")
 	k.same(k.valuesOf(topic), "h")
 	wantError(t, l.GivenBack(k.Context(), []string{"99-1"}), pipeline.Permanent, "no dead letter that was shown")
 }
@@ -122,21 +122,22 @@ func (k *kafkaTest) valuesOf(topic string) []string {
 // TestReturn: records come again at the end of their partitions, as they were.
 func TestReturn(t *testing.T) {
 	k := anyKafka(t)
-	k.create(k.topic, 2, nil)
-	s, err := NewSource(SourceSettings{Connection: Connection{Brokers: []string{k.addr}}, Topics: []string{k.topic}}, k.name, slog.New(slog.DiscardHandler))
+	topic := k.topic + "_in"
+	k.create(topic, 2, nil)
+	s, err := NewSource(SourceSettings{Connection: Connection{Brokers: []string{k.addr}}, Topics: []string{topic}}, k.name, slog.New(slog.DiscardHandler))
 	must(t, err)
 	defer s.Close() //nolint:errcheck // a test
 	letters := []pipeline.DeadLetter{
-		{Shard: k.topic + "/1", Key: []byte("k"), Value: []byte("one"), Headers: []pipeline.Header{{Key: "h", Value: []byte("x")}}, Stamp: time.UnixMilli(1_700_000_000_000)},
-		{Shard: k.topic + "/1", Value: []byte("two"), Stamp: time.UnixMilli(1_700_000_000_001)},
-		{Shard: k.topic + "/0", Stamp: time.UnixMilli(1_700_000_000_002)},
+		{Shard: topic + "/1", Key: []byte("k"), Value: []byte("one"), Headers: []pipeline.Header{{Key: "h", Value: []byte("x")}}, Stamp: time.UnixMilli(1_700_000_000_000)},
+		{Shard: topic + "/1", Value: []byte("two"), Stamp: time.UnixMilli(1_700_000_000_001)},
+		{Shard: topic + "/0", Stamp: time.UnixMilli(1_700_000_000_002)},
 	}
 	for i := range letters {
 		must(t, s.Returns(&letters[i]))
 	}
 	must(t, s.Return(k.Context(), letters))
 	var got []string
-	for _, r := range k.committed(k.topic) {
+	for _, r := range k.committed(topic) {
 		got = append(got, fmt.Sprintf("%d %s %s %v %d %v", r.Partition, r.Key, r.Value, headersOf(r), r.Timestamp.UnixMilli(), r.Value == nil))
 	}
 	slices.Sort(got)
@@ -145,7 +146,7 @@ func TestReturn(t *testing.T) {
 		letter pipeline.DeadLetter
 		says   string
 	}{
-		{pipeline.DeadLetter{Shard: k.topic + "/1", Cut: true}, "not whole"},
+		{pipeline.DeadLetter{Shard: topic + "/1", Cut: true}, "not whole"},
 		{pipeline.DeadLetter{Shard: "another/1"}, "does not read topic another"},
 		{pipeline.DeadLetter{Shard: "list"}, "no partition"},
 	} {
