@@ -117,11 +117,11 @@ func (s *StreamSettings) returned(l *pipeline.DeadLetter, key string) ([]any, er
 		return entryOf(m)
 	case s.ValueField != "":
 		var fields []any
+		if l.Value != nil { // first: another field of the name is a header
+			fields = append(fields, s.ValueField, l.Value)
+		}
 		for _, h := range l.Headers {
 			fields = append(fields, h.Key, h.Value)
-		}
-		if l.Value != nil {
-			fields = append(fields, s.ValueField, l.Value)
 		}
 		if fields == nil {
 			return nil, invalid("the entry had no fields", "see where it comes from")
@@ -152,7 +152,7 @@ func fieldsOf(object []byte) ([]any, error) {
 		}
 		fields = append(fields, name, text)
 	}
-	if len(fields) == 0 {
+	if end, err := in.Token(); err != nil || end != json.Delim('}') || len(fields) == 0 {
 		return nil, wrong
 	}
 	return fields, nil
