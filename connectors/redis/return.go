@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -75,6 +76,14 @@ func (s *GroupSource) keyOf(shard string) string {
 		}
 	}
 	return shard
+}
+
+// Reads tells whether keys name a stream, or match it.
+func (s *StreamSettings) Reads(stream string) bool {
+	return slices.ContainsFunc(s.Keys, func(key string) bool {
+		matches, err := path.Match(strings.ReplaceAll(key, "/", "\x00"), strings.ReplaceAll(stream, "/", "\x00"))
+		return key == stream || err == nil && matches
+	})
 }
 
 // returnable refuses what no source takes back.

@@ -19,9 +19,9 @@ type Catalog struct {
 	// CheckExpression compiles an expression, to find its mistakes. condition is
 	// true where the result has to be true or false. nil: nothing is checked.
 	CheckExpression func(e pipeline.Expression, condition bool) ExpressionCheck
-	// CheckLease finds the mistakes of a lease that has a url. nil: nothing is
-	// checked.
-	CheckLease func(l Lease) []pipeline.Problem
+	// CheckRedis finds the mistakes of the url of a Redis, under the field url. nil:
+	// nothing is checked.
+	CheckRedis func(url pipeline.Secret) []pipeline.Problem
 }
 
 // Component is a source, transform, format or sink as a file names it.
@@ -41,9 +41,9 @@ type Component struct {
 	// for which it is true takes no format. nil: they have none, or, for a
 	// transform, those they had.
 	Fields func(settings any) bool
-	// Leases says of a source's settings, as Fields, whether its server can keep the
-	// pipeline's lease, and should. nil: no.
-	Leases func(settings any) bool
+	// Redis says of a source's settings, as Fields, whether it reads a Redis, which keeps
+	// the pipeline's lease, and can keep its dead letters, too. nil: no.
+	Redis func(settings any) bool
 }
 
 // Keeps is the strongest guarantee of the component with its settings.

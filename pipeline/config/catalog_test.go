@@ -118,7 +118,7 @@ func always(any) bool { return true }
 func catalog() *config.Catalog {
 	return &config.Catalog{
 		Sources: []config.Component{
-			{Name: "redis_list", Doc: "Reads Redis lists.\n\nA list is a shard.", Best: pipeline.ExactlyOnce, Settings: settings[listSettings](), Leases: always,
+			{Name: "redis_list", Doc: "Reads Redis lists.\n\nA list is a shard.", Best: pipeline.ExactlyOnce, Settings: settings[listSettings](), Redis: always,
 				Example: "redis_list:\n  url: redis://localhost:6379/0\n  keys: [user_behavior]"},
 			{Name: "redis_stream", Doc: "Reads Redis streams.", Best: pipeline.ExactlyOnce, Settings: settings[streamSettings](),
 				Example: "redis_stream:\n  keys: [user_behavior]",
@@ -146,8 +146,8 @@ func catalog() *config.Catalog {
 			{Name: "stdout", Doc: "Writes lines to standard output.", Best: pipeline.AtLeastOnce, Example: "stdout: {}"},
 		},
 		CheckExpression: checkExpression,
-		CheckLease: func(l config.Lease) []pipeline.Problem {
-			if !strings.HasPrefix(l.URL.Reveal(), "redis://") {
+		CheckRedis: func(url pipeline.Secret) []pipeline.Problem {
+			if !strings.HasPrefix(url.Reveal(), "redis://") {
 				return []pipeline.Problem{{Field: "url", What: "not a Redis URL", Do: "write redis://host:port/db"}}
 			}
 			return nil

@@ -6,7 +6,6 @@ import (
 	"math"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +140,7 @@ func (c *checker) lease() {
 	if !ok || c.unsure("source") || c.unsure("sink") || c.unsure("lease") || c.unsure("delivery") {
 		return
 	}
-	leases := source.Leases != nil && source.Leases(c.spec.Source.Settings) && c.spec.Delivery == pipeline.ExactlyOnce
+	leases := source.Redis != nil && source.Redis(c.spec.Source.Settings) && c.spec.Delivery == pipeline.ExactlyOnce
 	switch l := c.spec.Lease; {
 	case l == nil && leases:
 		c.decoder.value(&yaml.Node{Kind: yaml.MappingNode}, reflect.ValueOf(&c.spec.Lease).Elem(), field{typ: reflect.TypeFor[*Lease]()}, "lease")
@@ -149,8 +148,8 @@ func (c *checker) lease() {
 	case l.URL == "" && !leases:
 		c.failAt("lease", fmt.Sprintf("a pipeline of %s with delivery %s has no lease of its own", source.Name, c.spec.Delivery),
 			"write url: redis://host:port/db in it, or remove lease")
-	case l.URL != "" && c.catalog.CheckLease != nil:
-		c.decoder.problems(c.catalog.CheckLease(*l), "lease")
+	case l.URL != "" && c.catalog.CheckRedis != nil:
+		c.decoder.problems(c.catalog.CheckRedis(l.URL), "lease")
 	}
 }
 
@@ -182,77 +181,6 @@ func (c *checker) middleware() {
 				fmt.Sprintf("write window: {batches: %d}, or less, or a faster throttle", max(1, int64(stopsWithin/each))))
 		}
 	}
-}
-
-// onError checks that dead letters have somewhere to go, and gives transforms the
-// pipeline's own place for them.
-func (c *checker) onError() {
-	used := c.spec.OnError.Then == "dead_letter"
-	c.deadLetter("on_error", &c.spec.OnError, nil)
-	for i := range c.spec.Transforms {
-		own := c.spec.Transforms[i].OnError
-		if own == nil {
-			continue
-		}
-		used = used || own.Then == "dead_letter" && own.DeadLetter == nil
-		path := fmt.Sprintf("transforms[%d].on_error", i)
-		c.deadLetter(path, own, c.spec.OnError.DeadLetter)
-		if own.Retry == nil {
-			own.Retry = c.spec.OnError.Retry
-		}
-		if own.GiveUpAfter != nil {
-			c.failAt(path+".give_up_after", "a transform gives up with its pipeline", "write it under the pipeline's on_error, where it counts this transform too")
-		}
-		if own.Then != "dead_letter" && own.DeadLetter != nil {
-			c.unusedDeadLetter(path, own)
-		}
-	}
-	if !used && c.spec.OnError.DeadLetter != nil {
-		c.unusedDeadLetter("on_error", &c.spec.OnError)
-	}
-	if c.spec.OnError.GiveUpAfter != nil && !c.passesOn() {
-		c.failAt("on_error.give_up_after", "nothing is to be given up: the first record that is refused halts the pipeline", "remove it, or say then: dead_letter or then: drop")
-	}
-}
-
-// passesOn tells whether some refused record does not halt the pipeline, or may not:
-// what is said of it is wrong.
-func (c *checker) passesOn() bool {
-	return c.spec.OnError.Then != "halt" || slices.ContainsFunc(c.spec.Transforms, func(s Step) bool { return s.OnError != nil && s.OnError.Then != "halt" })
-}
-
-func (c *checker) unusedDeadLetter(path string, e *OnError) {
-	if !c.unsure(path) {
-		c.failAt(path+".dead_letter", fmt.Sprintf("dead_letter is never used: then is %s", e.Then),
-			"write then: dead_letter, or remove dead_letter")
-	}
-}
-
-// deadLetterSinks are the sinks that can write to another topic of Kafka.
-var deadLetterSinks = []string{"kafka", "watermill_kafka"}
-
-func (c *checker) deadLetter(path string, e *OnError, inherited *DeadLetter) {
-	if e.Then != "dead_letter" || c.unsure(path) {
-		return
-	}
-	if e.DeadLetter == nil {
-		e.DeadLetter = inherited
-	}
-	switch {
-	case e.DeadLetter == nil:
-		c.failAt(path+".then", "then: dead_letter says nothing about where they go",
-			"write dead_letter: {kafka: {topic: "+orName(c.spec.Name)+"_dead}} beside it")
-	case !slices.Contains(deadLetterSinks, c.spec.Sink.Component) && c.spec.Sink.Component != "":
-		c.failAt(path+".dead_letter", fmt.Sprintf("dead letters go to Kafka in the sink's transaction, and the sink is %s", c.spec.Sink.Component),
-			"write then: halt or drop, or use the sink kafka")
-	}
-}
-
-func orName(name string) string {
-	if name == "" {
-		return "pipeline"
-	}
-	return name
 }
 
 // values checks expressions, and the names of parts of a record, in the order in

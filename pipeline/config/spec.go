@@ -90,7 +90,7 @@ type Sink struct {
 type OnError struct {
 	Retry      *Retry      `yaml:"retry" doc:"Try a transform again with records it has refused for a reason that may pass (a server that is away, say), before then. A transform without one of its own uses the pipeline's. What cannot pass (a missing field) is not tried again, and neither is dedupe." example:"{attempts: 3, backoff: 100ms}"`
 	Then       string      `yaml:"then" default:"halt" enum:"halt,drop,dead_letter" doc:"halt stops the pipeline at the record, drop counts and forgets it, dead_letter keeps it elsewhere."`
-	DeadLetter *DeadLetter `yaml:"dead_letter" doc:"Where dead letters go, in the same transaction. A transform without one of its own uses the pipeline's."`
+	DeadLetter *DeadLetter `yaml:"dead_letter" doc:"Where dead letters go: one of kafka, redis_stream, file. A transform without one of its own uses the pipeline's."`
 	// GiveUpAfter is the pipeline's alone.
 	GiveUpAfter *GiveUpAfter `yaml:"give_up_after" doc:"Halt instead of dropping and dead-lettering on, when something is wrong with everything. Only of the pipeline; it counts the refusals of all its stages." example:"{failures: 1000, within: 1m}"`
 }
@@ -107,14 +107,27 @@ type GiveUpAfter struct {
 	Within   time.Duration `yaml:"within" default:"1m" min:"1s" doc:"In how long."`
 }
 
-// DeadLetter is where dead letters go.
+// DeadLetter is where dead letters go. One of them is not nil.
 type DeadLetter struct {
-	Kafka DeadLetterTopic `yaml:"kafka" required:"true" doc:"A topic on the sink's own Kafka."`
+	Kafka       *DeadLetterTopic  `yaml:"kafka" example:"{topic: user_behavior_dead}" doc:"A topic on the sink's own Kafka, in the same transaction."`
+	RedisStream *DeadLetterStream `yaml:"redis_stream" example:"{stream: user_behavior_dead}" doc:"A stream of Redis. Each letter is kept before the records are committed: it is never lost, and may be there twice after a crash."`
+	File        *DeadLetterFile   `yaml:"file" example:"{path: /var/lib/penstock/user_behavior_dead.jsonl}" doc:"A file of JSON lines. Each letter is kept before the records are committed: it is never lost, and may be there twice after a crash."`
 }
 
 // DeadLetterTopic is a topic for dead letters.
 type DeadLetterTopic struct {
 	Topic string `yaml:"topic" required:"true" example:"user_behavior_dead" doc:"The topic's name."`
+}
+
+// DeadLetterStream is a stream of Redis for dead letters.
+type DeadLetterStream struct {
+	Stream string          `yaml:"stream" required:"true" example:"user_behavior_dead" doc:"The stream's key."`
+	URL    pipeline.Secret `yaml:"url" example:"${DEAD_URL:-redis://localhost:6379/0}" doc:"The Redis that keeps it, as a source's url; default: the source's own."`
+}
+
+// DeadLetterFile is a file for dead letters.
+type DeadLetterFile struct {
+	Path string `yaml:"path" required:"true" example:"/var/lib/penstock/user_behavior_dead.jsonl" doc:"The file, which is made where there is none; its folder is there. One of a pipeline alone, and of one machine: an instance that takes over elsewhere writes its own."`
 }
 
 // Window bounds what is on its way between source and sink.

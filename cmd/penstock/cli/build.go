@@ -41,6 +41,7 @@ type built struct {
 	source   pipeline.Source
 	sink     pipeline.Sink
 	lease    *redis.Lease // nil: there is none
+	letters  letterPlace  // nil: the sink keeps dead letters, or there are none
 	memories []namedMemory
 }
 
@@ -50,12 +51,15 @@ func (b *built) close() {
 	if b.lease != nil {
 		b.lease.Close() //nolint:errcheck // as above
 	}
+	if b.letters != nil {
+		b.letters.Close() //nolint:errcheck // as above
+	}
 }
 
 // build makes a pipeline from its file. It connects to nobody.
 func (c Components) build(p *config.Pipeline, env Environment, run runSettings) (*built, error) {
 	env.DrainOnce, env.Delivery, env.Pipeline, env.Instance = run.untilDrained, p.Delivery, p.Name, instance()
-	env.DeadLetters, env.Source, env.Log = deadLetterTopic(p), p.Source.Component, env.Log.With("pipeline", p.Name)
+	env.DeadLetters, env.Source, env.Log = sinkLetters(p), p.Source.Component, env.Log.With("pipeline", p.Name)
 	stages, err := c.stages(p, env)
 	if err != nil {
 		return nil, err
@@ -70,6 +74,10 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		return nil, invalid{fmt.Errorf("%s: %w", p.Sink.At, err)}
 	}
 	lease, err := c.lease(p, env)
+	if err != nil {
+		return nil, invalid{fmt.Errorf("%s: %w", p.At, err)}
+	}
+	letters, err := c.letters(p, env)
 	if err != nil {
 		return nil, invalid{fmt.Errorf("%s: %w", p.At, err)}
 	}
@@ -88,8 +96,11 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 	if lease != nil {
 		cfg.Lease = lease
 	}
+	if letters != nil {
+		cfg.DeadLetters = letters
+	}
 	return &built{name: p.Name, instance: env.Instance, route: p.Source.Component + " → " + p.Sink.Component,
-		source: source, sink: sink, lease: lease, memories: stages.memories, engine: engine.New(broken(cfg))}, nil
+		source: source, sink: sink, lease: lease, letters: letters, memories: stages.memories, engine: engine.New(broken(cfg))}, nil
 }
 
 // instance names this process and start, to people and to rivals.

@@ -34,7 +34,7 @@ script that checks that they are the committed ones. Order is kept per list.`,
 			Example: "redis_list:\n  url: redis://localhost:6379/0\n  keys: [user_behavior]\n",
 			Keeps:   "items stay in the list until their transaction is committed; then a script checks that they are the committed ones and trims them",
 			Order:   "each list in the order of its items",
-			Lease:   func(settings any) *redis.Connection { return &settings.(*redis.ListSettings).Connection },
+			Redis:   func(settings any) *redis.Connection { return &settings.(*redis.ListSettings).Connection },
 			Asks:    []string{"Redis, CONFIG GET maxmemory-policy: a policy that may evict the list is refused; where Redis does not tell, it goes unnoticed"},
 		}, func(env Environment, t redis.ListSettings) (*redis.ListSource, error) {
 			if env.DrainOnce {
@@ -63,7 +63,7 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 			Keeps: "entries are read after the committed position, and removed, if at all, only up to it",
 			Order: "each stream in the order of its entries",
 			With:  withGroup,
-			Lease: streamLease,
+			Redis: func(settings any) *redis.Connection { return &settings.(*redis.StreamSettings).Connection },
 			Asks:  []string{"Redis, XINFO STREAM entries-added (since 7.0): tells whether entries were trimmed before they were read; where Redis does not tell, it goes unnoticed"},
 		}, func(env Environment, t redis.StreamSettings) (pipeline.Source, error) {
 			if env.DrainOnce {
@@ -130,15 +130,6 @@ func withGroup(settings any, i SourceInfo) SourceInfo {
 	i.Order = "the entries of each consumer in their order; between consumers, and when entries are taken over, there is none"
 	i.Asks = nil
 	return i
-}
-
-// streamLease is none where a group is read: its consumers share the work.
-func streamLease(settings any) *redis.Connection {
-	s := settings.(*redis.StreamSettings)
-	if s.Group != nil {
-		return nil
-	}
-	return &s.Connection
 }
 
 // formats are the formats that are built in.

@@ -94,6 +94,9 @@ func (c Components) explain(p *config.Pipeline) (explanation, error) {
 		Instances: c.instances(p),
 		Way:       c.way(p), Asks: append(append([]string{}, from.Asks...), to.Asks...), File: string(file),
 	}
+	if place := deadLetters(p); place.RedisStream != nil || place.File != nil {
+		e.Because = append(e.Because, "dead letters are kept in "+whereTo(place)+" before what is behind them is committed: none is lost, and after a crash one may be there twice")
+	}
 	for i, step := range p.Transforms {
 		if but := c.transform(step).But; but != "" {
 			e.Because = append(e.Because, fmt.Sprintf("but transforms[%d].%s %s", i, step.Component, but))
@@ -176,7 +179,7 @@ func onErrorText(o config.OnError) string {
 	}
 	switch {
 	case o.Then == "dead_letter" && o.DeadLetter != nil:
-		return "goes to topic " + o.DeadLetter.Kafka.Topic + unless
+		return "goes to " + whereTo(*o.DeadLetter) + unless
 	case o.Then == "drop":
 		return "is dropped, and counted" + unless
 	}

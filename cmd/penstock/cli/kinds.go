@@ -25,8 +25,8 @@ type Environment struct {
 	// Pipeline is the pipeline's name, and Instance that of this process and start, to
 	// people and to rivals.
 	Pipeline, Instance string
-	// DeadLetters is the topic of the pipeline's dead letters, empty where it has
-	// none. Only the sink kafka is asked for it.
+	// DeadLetters is the topic of the dead letters that the sink keeps, empty where it
+	// keeps none.
 	DeadLetters string
 	// Source is the name of the pipeline's source: redis_list.
 	Source string
@@ -50,10 +50,10 @@ type (
 		// Fields says whether its values have fields, with settings (a pointer to them)
 		// as they stand in the file; such a source takes no format. nil: they are bytes.
 		Fields func(settings any) bool
-		// Lease gives the Redis that keeps the pipeline's lease where its file names
-		// none, with settings (a pointer to them); nil, or where it gives nil: there is
-		// none.
-		Lease func(settings any) *redis.Connection
+		// Redis gives the Redis that it reads, with settings (a pointer to them): that keeps
+		// the pipeline's lease, and can keep its dead letters, where the file names no
+		// other. nil: it reads none.
+		Redis func(settings any) *redis.Connection
 		// With says all this otherwise for some settings (a pointer to them); nil: they
 		// make no difference.
 		With func(settings any, info SourceInfo) SourceInfo
@@ -184,8 +184,8 @@ func (m maker[C]) fresh() any { return reflect.New(m.settings).Interface() }
 // component is the source as package config knows it.
 func (s Source) component() config.Component {
 	c := config.Component{Name: s.Name, Doc: s.Doc, Example: s.Example, Best: s.Best, Fields: s.Fields, Settings: s.fresh}
-	if s.Lease != nil {
-		c.Leases = func(settings any) bool { return s.Lease(settings) != nil }
+	if s.Redis != nil {
+		c.Redis = func(settings any) bool { return s.Redis(settings) != nil }
 	}
 	if s.With != nil {
 		c.BestWith = func(settings any) pipeline.Delivery { return s.With(settings, s.SourceInfo).Best }

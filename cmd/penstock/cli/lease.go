@@ -8,9 +8,17 @@ import (
 	"github.com/penstock-io/penstock/pipeline/config"
 )
 
-// checkLease looks at the url of a lease for package config.
-func checkLease(l config.Lease) []pipeline.Problem {
-	return redis.Connection{URL: l.URL}.Validate()
+// checkRedis looks at the url of a Redis for package config.
+func checkRedis(url pipeline.Secret) []pipeline.Problem {
+	return redis.Connection{URL: url}.Validate()
+}
+
+// redisOf gives the Redis that a url names: the source's own where it names none.
+func (c Components) redisOf(p *config.Pipeline, url pipeline.Secret) redis.Connection {
+	if url == "" {
+		return *c.source(p).Redis(p.Source.Settings)
+	}
+	return redis.Connection{URL: url}
 }
 
 // lease makes the lease of a pipeline; nil: it has none. It connects to nobody.
@@ -18,11 +26,7 @@ func (c Components) lease(p *config.Pipeline, env Environment) (*redis.Lease, er
 	if p.Lease == nil {
 		return nil, nil
 	}
-	at := redis.Connection{URL: p.Lease.URL}
-	if p.Lease.URL == "" {
-		at = *c.source(p).Lease(p.Source.Settings)
-	}
-	return redis.NewLease(at, p.Name, env.Instance, p.Lease.Life, env.Log)
+	return redis.NewLease(c.redisOf(p, p.Lease.URL), p.Name, env.Instance, p.Lease.Life, env.Log)
 }
 
 // instances tells what becomes of several instances of a pipeline.

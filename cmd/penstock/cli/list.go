@@ -21,7 +21,7 @@ type Components struct {
 // catalog lists the components for package config.
 func (c Components) catalog() *config.Catalog {
 	return &config.Catalog{
-		CheckExpression: checkExpression, CheckLease: checkLease,
+		CheckExpression: checkExpression, CheckRedis: checkRedis,
 		Sources: componentsOf(c.Sources), Transforms: componentsOf(c.Transforms),
 		Formats: componentsOf(c.Formats), Sinks: componentsOf(c.Sinks),
 	}

@@ -86,7 +86,7 @@ func changePositions(c Components, use, short, long string, least, most int, mor
 ) *cobra.Command {
 	var ch changing
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: takes(least, most), RunE: func(cmd *cobra.Command, args []string) error {
-		p, err := ch.pick(c, args[0])
+		p, err := c.pick(args[0], ch.name)
 		if err != nil {
 			return err
 		}
@@ -102,15 +102,16 @@ func changePositions(c Components, use, short, long string, least, most int, mor
 	return cmd
 }
 
-// pick gives the pipeline of the file that is meant.
-func (c *changing) pick(components Components, file string) (*config.Pipeline, error) {
-	pipelines, err := components.parse([]string{file})
+// pick gives the pipeline of the file that is meant; the name is empty where it holds
+// one.
+func (c Components) pick(file, name string) (*config.Pipeline, error) {
+	pipelines, err := c.parse([]string{file})
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, p := range pipelines {
-		if p.Name == c.name || c.name == "" && len(pipelines) == 1 {
+		if p.Name == name || name == "" && len(pipelines) == 1 {
 			return p, nil
 		}
 		names = append(names, p.Name)
@@ -181,13 +182,18 @@ func (c *changing) confirm(cmd *cobra.Command, changes []change) error {
 	if err := describe(people, changes); err != nil || c.yes {
 		return err
 	}
-	if !isTerminal(cmd.InOrStdin()) {
+	return ask(cmd.InOrStdin(), people, "Change this?")
+}
+
+// ask asks people; an error unless they say yes.
+func ask(in io.Reader, people io.Writer, question string) error {
+	if !isTerminal(in) {
 		return invalid{errors.New("nobody can be asked here; say --yes")}
 	}
-	if err := writeLine(people, "Change this? [y/N] "); err != nil {
+	if err := writeLine(people, "%s [y/N] ", question); err != nil {
 		return err
 	}
-	return agreed(cmd.InOrStdin())
+	return agreed(in)
 }
 
 // describe says what will be, for people.

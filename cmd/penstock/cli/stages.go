@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/penstock-io/penstock/connectors/kafka"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -109,63 +108,6 @@ func giveUp(o config.OnError) engine.GiveUp {
 		return engine.GiveUp{}
 	}
 	return engine.GiveUp{Failures: o.GiveUpAfter.Failures, Within: o.GiveUpAfter.Within}
-}
-
-// deadLetterTopic gives the topic of dead letters, empty where there is none.
-// checkPipeline sees to it that a pipeline has one only.
-func deadLetterTopic(p *config.Pipeline) string {
-	topic := ""
-	eachOnError(p, func(o config.OnError, _ config.Place) {
-		if o.Then == "dead_letter" && o.DeadLetter != nil {
-			topic = o.DeadLetter.Kafka.Topic
-		}
-	})
-	return topic
-}
-
-// eachOnError calls yield for each on_error of a pipeline, with what it belongs to.
-func eachOnError(p *config.Pipeline, yield func(config.OnError, config.Place)) {
-	yield(p.OnError, p.At)
-	for _, step := range p.Transforms {
-		if step.OnError != nil {
-			yield(*step.OnError, step.At)
-		}
-	}
-}
-
-// checkPipeline finds what only the binary knows to be impossible.
-func checkPipeline(p *config.Pipeline) config.Errors {
-	var errs config.Errors
-	first, own := "", sinkTopic(p)
-	eachOnError(p, func(o config.OnError, at config.Place) {
-		if o.Then != "dead_letter" || o.DeadLetter == nil {
-			return
-		}
-		topic := o.DeadLetter.Kafka.Topic
-		if what, do := deadLetterFault(topic, own, first); what != "" {
-			errs = append(errs, config.Error{At: at, What: what, Do: do})
-			return
-		}
-		first = topic
-	})
-	return errs
-}
-
-// deadLetterFault tells why dead letters cannot go to a topic, and what to write;
-// both are empty where they can. own is the topic of the records, first that of
-// other dead letters; either may be empty.
-func deadLetterFault(topic, own, first string) (what, do string) {
-	what, do = kafka.TopicFault(topic)
-	switch {
-	case what != "":
-		return fmt.Sprintf("dead letters would go to topic %q: %s", topic, what), do
-	case topic == own:
-		return fmt.Sprintf("dead letters would go to %s, among the records that are well", own), "write a topic of their own, like " + own + "_dead"
-	case first != "" && topic != first:
-		return fmt.Sprintf("dead letters would go to %s and to %s: a pipeline has one topic for them", first, topic), "write the same topic; the header penstock.stage tells them apart"
-	default:
-		return "", ""
-	}
 }
 
 // checkExpression finds the mistakes of an expression for package config.

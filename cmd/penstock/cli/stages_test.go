@@ -58,17 +58,19 @@ func TestStages(t *testing.T) {
 	}
 }
 
-func TestDeadLetterTopic(t *testing.T) {
+func TestWhereDeadLettersGo(t *testing.T) {
 	const head = "name: a\nsource:\n  redis_stream: {keys: [a]}\nsink:\n  kafka: {brokers: [\"localhost:9092\"], topic: a}\n"
 	for name, tc := range map[string]struct{ text, want string }{
-		"none":             {"", ""},
-		"the pipeline's":   {"on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "d"},
-		"a transform's":    {"transforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "d"},
-		"one for both":     {"on_error: {dead_letter: {kafka: {topic: d}}}\ntransforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter}\n", "d"},
-		"the same, twice":  {"on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\ntransforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "d"},
-		"dropped where it": {"transforms:\n  - filter: value.a == 1\n    on_error: {then: drop}\n", ""},
+		"none":             {"", "nowhere"},
+		"the pipeline's":   {"on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "topic d"},
+		"a transform's":    {"transforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "topic d"},
+		"one for both":     {"on_error: {dead_letter: {kafka: {topic: d}}}\ntransforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter}\n", "topic d"},
+		"the same, twice":  {"on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\ntransforms:\n  - filter: value.a == 1\n    on_error: {then: dead_letter, dead_letter: {kafka: {topic: d}}}\n", "topic d"},
+		"dropped where it": {"transforms:\n  - filter: value.a == 1\n    on_error: {then: drop}\n", "nowhere"},
+		"a stream":         {"on_error: {then: dead_letter, dead_letter: {redis_stream: {stream: d}}}\n", "stream d"},
+		"a file":           {"on_error: {then: dead_letter, dead_letter: {file: {path: d}}}\n", "file d"},
 	} {
-		if got := deadLetterTopic(parsed(t, head+tc.text)); got != tc.want {
+		if got := whereTo(deadLetters(parsed(t, head+tc.text))); got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
 	}

@@ -22,7 +22,7 @@ func TestValidateTellsEveryMistake(t *testing.T) {
 // TestOneTopicForDeadLetters is a mistake that only the binary knows.
 func TestOneTopicForDeadLetters(t *testing.T) {
 	got := penstock(t, "validate", "testdata/dead-letters.yaml")
-	want := "testdata/dead-letters.yaml:6:5: dead letters would go to theirs and to ours: a pipeline has one topic for them; write the same topic; the header penstock.stage tells them apart\n"
+	want := "testdata/dead-letters.yaml:6:5: dead letters would go to topic theirs and to topic ours: a pipeline has one place for them; write the same one; each letter says which stage has refused it\n"
 	if got != (answer{2, "", want}) {
 		t.Errorf("got %+v, want %q", got, want)
 	}
@@ -30,7 +30,7 @@ func TestOneTopicForDeadLetters(t *testing.T) {
 
 func TestDeadLettersHaveATopicOfTheirOwn(t *testing.T) {
 	for topic, want := range map[string]string{
-		"events":              "dead letters would go to events, among the records that are well; write a topic of their own, like events_dead",
+		"events":              "dead letters would go to events, among the records that are well; write one of their own, like events_dead",
 		"_penstock_positions": "dead letters would go to topic \"_penstock_positions\": it holds Penstock's own positions; choose another topic",
 		"a/b":                 "dead letters would go to topic \"a/b\": not a name of a Kafka topic; write up to 249 of a-z, A-Z, 0-9, . _ and -",
 	} {
