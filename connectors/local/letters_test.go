@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +139,7 @@ func TestLettersAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for cut := 1; cut < len(whole); cut += 7 {
-		if err := os.WriteFile(path, append(whole[:len(whole):len(whole)], whole[:cut]...), 0o600); err != nil {
+		if err := os.WriteFile(path, slices.Concat(whole, whole[:cut]), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		again := NewDeadLetters(path, "shop")
