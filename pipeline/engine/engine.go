@@ -104,6 +104,8 @@ type Engine struct {
 	// of the pipeline then. Guarded by opening.
 	begun, first bool
 	ended        atomic.Bool // a task whose shards are all at their end
+	// takenBack is when the lane was last taken back from a rival without the lease.
+	takenBack time.Time
 }
 
 // New makes an engine. It starts nothing; Run does.

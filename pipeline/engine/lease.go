@@ -135,10 +135,15 @@ func (e *Engine) renew(ctx context.Context, t *turn, lose func()) {
 	}
 }
 
+// takeBackEvery is after how many lives of the lease a lane is taken back once more from
+// a rival that has fenced this instance and does not have the lease.
+const takeBackEvery = 10
+
 // superseded tells whether a turn has ended because another instance is, or was,
 // active: then this one stands by. A rival that took over although the lease never
-// was anybody else's does not heed it: standing by would be followed by taking over
-// again, for ever.
+// was anybody else's may have had it long ago and been asleep while it opened its lane:
+// the lane is taken back. One that comes again soon does not heed the lease: taking
+// the lane back would go on for ever.
 func (e *Engine) superseded(ctx context.Context, t *turn, err error) bool {
 	if t.lost.Load() {
 		return true
@@ -147,7 +152,14 @@ func (e *Engine) superseded(ctx context.Context, t *turn, err error) bool {
 		return false
 	}
 	anew, takeErr := e.take(ctx)
-	return anew || takeErr != nil || t.lapsed.Load()
+	if anew || takeErr != nil || t.lapsed.Load() {
+		return true
+	}
+	if !e.takenBack.IsZero() && time.Since(e.takenBack) < takeBackEvery*e.cfg.Lease.Life() {
+		return false
+	}
+	e.takenBack = time.Now()
+	return true
 }
 
 // release gives the lease back, so that another instance is active at once.
