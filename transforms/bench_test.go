@@ -24,6 +24,32 @@ func BenchmarkComputeAndKey(b *testing.B) {
 	benchmark(b, compute(expressions{"value.total": "value.price * value.quantity"}), key("value.user_id"))
 }
 
+func BenchmarkMap(b *testing.B) {
+	benchmark(b, made(NewMap, MapSettings{`{"user": value.user_id, "total": value.price * value.quantity}`}))
+}
+
+func BenchmarkExtract(b *testing.B) { benchmark(b, made(NewExtract, ExtractSettings{"value.item"})) }
+
+func BenchmarkHoist(b *testing.B) { benchmark(b, made(NewHoist, HoistSettings{"event"})) }
+
+func BenchmarkFlatten(b *testing.B) { benchmark(b, flatten("value", ".")) }
+
+func BenchmarkCast(b *testing.B) {
+	benchmark(b, cast(map[string]string{"value.quantity": "string", "value.price": "float"}))
+}
+
+func BenchmarkTimestamp(b *testing.B) {
+	benchmark(b, timestamp(TimestampSettings{Field: "value.ts", From: "unix_ms", To: "rfc3339"}))
+}
+
+func BenchmarkMask(b *testing.B) {
+	benchmark(b, made(NewMask, MaskSettings{Fields: []string{"value.user_id"}, Hash: "0123456789abcdef"}))
+}
+
+func BenchmarkSample(b *testing.B) {
+	benchmark(b, made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}))
+}
+
 func BenchmarkReadAndWriteOnly(b *testing.B) { benchmark(b) }
 
 // benchmark carries batches of 1,000 records through the stages, between reading

@@ -40,12 +40,22 @@ func TestTransformsConform(t *testing.T) {
 		fresh func() (pipeline.Transform, error)
 		fill  func(b *pipeline.Batch)
 	}{
-		"filter":  {filter(`value.action == "buy"`), documents},
-		"set":     {set(literals{"value.channel": "web"}), documents},
-		"compute": {compute(map[string]pipeline.Expression{"value.total": "value.price * value.quantity"}), documents},
-		"drop":    {drop("value.price"), documents},
-		"rename":  {rename(map[string]string{"value.price": "value.cost"}), documents},
-		"key":     {key("value.user_id"), documents},
+		"filter":    {filter(`value.action == "buy"`), documents},
+		"set":       {set(literals{"value.channel": "web"}), documents},
+		"compute":   {compute(map[string]pipeline.Expression{"value.total": "value.price * value.quantity"}), documents},
+		"drop":      {drop("value.price"), documents},
+		"rename":    {rename(map[string]string{"value.price": "value.cost"}), documents},
+		"key":       {key("value.user_id"), documents},
+		"map":       {made(NewMap, MapSettings{`{"user": value.user_id}`}), documents},
+		"extract":   {made(NewExtract, ExtractSettings{"value.price"}), documents},
+		"hoist":     {made(NewHoist, HoistSettings{"inner"}), documents},
+		"flatten":   {flatten("value", "."), documents},
+		"cast":      {cast(map[string]string{"value.price": "string", "value.payload": "int"}), documents},
+		"timestamp": {timestamp(TimestampSettings{Field: "value.event_id", To: "unix", Record: true}), documents},
+		"mask":      {made(NewMask, MaskSettings{Fields: []string{"value.payload", "key", "headers.h"}, With: "*"}), documents},
+		"validate":  {made(NewValidate, ValidateSettings{That: "value.price > 2"}), documents},
+		"sample":    {made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}), documents},
+		"route":     {made(NewRoute, RouteSettings{Topic: "value.action"}), documents},
 		"dedupe": {func() (pipeline.Transform, error) {
 			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)
 		}, documents},

@@ -109,3 +109,71 @@ func ExampleNewWhen() {
 	// {"region":"eu"}
 	// {"region":"us","ip":"10.0.0.2"}
 }
+
+func ExampleNewMap() {
+	m, err := transforms.NewMap(transforms.MapSettings{Value: `{"user": value.user_id, "total": value.price * value.quantity}`})
+	show(m, err, `{"user_id":"u1","price":2,"quantity":3}`)
+	// Output: {"total":6,"user":"u1"}
+}
+
+func ExampleNewExtract() {
+	extract, err := transforms.NewExtract(transforms.ExtractSettings{Path: "value.payload.after"})
+	show(extract, err, `{"payload":{"after":{"id":1}}}`, `{"payload":{}}`)
+	// Output:
+	// {"id":1}
+	// refused: value.payload.after: it is missing; test it first in when:, or mend what writes the record
+}
+
+func ExampleNewHoist() {
+	hoist, err := transforms.NewHoist(transforms.HoistSettings{Name: "event"})
+	show(hoist, err, `{"n":1}`)
+	// Output: {"event":{"n":1}}
+}
+
+func ExampleNewFlatten() {
+	flatten, err := transforms.NewFlatten(transforms.FlattenSettings{Path: "value", Delimiter: "."})
+	show(flatten, err, `{"id":1,"item":{"price":12.50,"size":{"x":1}}}`)
+	// Output: {"id":1,"item.price":12.50,"item.size.x":1}
+}
+
+func ExampleNewCast() {
+	cast, err := transforms.NewCast(transforms.CastSettings{Types: map[string]string{"value.price": "float", "value.id": "string"}})
+	show(cast, err, `{"id":7,"price":"12.50"}`, `{"price":"cheap"}`)
+	// Output:
+	// {"id":"7","price":12.50}
+	// refused: value.price is a string, and this one cannot become float without loss; mend what writes it, or compute it
+}
+
+func ExampleNewTimestamp() {
+	timestamp, err := transforms.NewTimestamp(transforms.TimestampSettings{Field: "value.ts", From: "unix_ms", To: "rfc3339", Zone: "UTC"})
+	show(timestamp, err, `{"ts":1767225600123}`)
+	// Output: {"ts":"2026-01-01T00:00:00.123Z"}
+}
+
+func ExampleNewMask() {
+	mask, err := transforms.NewMask(transforms.MaskSettings{Fields: []string{"value.card"}, Keep: 4})
+	show(mask, err, `{"card":"4111111111111111"}`)
+	// Output: {"card":"************1111"}
+}
+
+func ExampleNewValidate() {
+	validate, err := transforms.NewValidate(transforms.ValidateSettings{That: "value.price >= 0", Message: "a price is less than nothing"})
+	show(validate, err, `{"price":1}`, `{"price":-1}`)
+	// Output:
+	// {"price":1}
+	// refused: a price is less than nothing
+}
+
+func ExampleNewSample() {
+	sample, err := transforms.NewSample(transforms.SampleSettings{Keep: 0.5, By: "value.user"})
+	show(sample, err, `{"user":"u1","n":1}`, `{"user":"u2","n":2}`, `{"user":"u1","n":3}`, `{"user":"u2","n":4}`)
+	// Output:
+	// {"user":"u1","n":1}
+	// {"user":"u1","n":3}
+}
+
+func ExampleNewRoute() {
+	route, err := transforms.NewRoute(transforms.RouteSettings{Topic: `"events_" + value.action`})
+	show(route, err, `{"action":"buy"}`)
+	// Output: {"action":"buy"}
+}

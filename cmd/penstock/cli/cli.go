@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones, where the machine has none
 
 	"github.com/redis/go-redis/v9/logging"
 

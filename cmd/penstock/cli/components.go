@@ -154,7 +154,7 @@ func formatOf(f Format) Format {
 
 // transformKinds are the transforms that are built in.
 func transformKinds() []Transform {
-	return []Transform{
+	return append([]Transform{
 		NewTransform(TransformInfo{
 			Name: "filter", Example: "filter: value.action in [\"cart\", \"buy\"]\n",
 			Doc: "Lets records pass for which a condition is true.",
@@ -192,7 +192,7 @@ A record that comes again after a failure is no duplicate of itself.`,
 		}, func(_ Environment, t transforms.RenameSettings) (*transforms.Rename, error) {
 			return transforms.NewRename(t)
 		}),
-	}
+	}, shapes()...)
 }
 
 // sinks are the sinks that are built in.

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"github.com/penstock-io/penstock/transforms"
+)
+
+// shapes are the built-in transforms that give records another form, or another way.
+func shapes() []Transform {
+	always := func(any) bool { return true }
+	return []Transform{
+		NewTransform(TransformInfo{
+			Name: "map", Example: "map: '{\"user\": value.user_id, \"total\": value.price * value.quantity}'\n", Fields: always,
+			Doc: "Makes a new value of a record, by an expression.",
+		}, func(_ Environment, t transforms.MapSettings) (*transforms.Map, error) { return transforms.NewMap(t) }),
+		NewTransform(TransformInfo{
+			Name: "extract", Example: "extract: value.payload.after\n", Fields: always,
+			Doc: "Makes a field of the value the whole of it.",
+		}, func(_ Environment, t transforms.ExtractSettings) (*transforms.Extract, error) {
+			return transforms.NewExtract(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "hoist", Example: "hoist: payload\n", Fields: always,
+			Doc: "Puts the value into an object of one field.",
+		}, func(_ Environment, t transforms.HoistSettings) (*transforms.Hoist, error) {
+			return transforms.NewHoist(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "flatten", Example: "flatten: {delimiter: _}\n",
+			Doc: `Puts the fields of inner objects into the outer one.
+
+{"a": {"b": 1}} becomes {"a.b": 1}. Arrays stay as they are, and so do objects in
+them and empty objects.`,
+		}, func(_ Environment, t transforms.FlattenSettings) (*transforms.Flatten, error) {
+			return transforms.NewFlatten(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "cast", Example: "cast: {value.price: float, value.user_id: string}\n",
+			Doc: "Gives fields another type, where nothing is lost by it.",
+		}, func(_ Environment, t transforms.CastSettings) (*transforms.Cast, error) { return transforms.NewCast(t) }),
+		NewTransform(TransformInfo{
+			Name: "timestamp", Example: "timestamp: {field: value.ts, from: unix_ms, to: rfc3339, record: true}\n",
+			Doc: "Writes a time in another form, or makes it the record's own.",
+		}, func(_ Environment, t transforms.TimestampSettings) (*transforms.Timestamp, error) {
+			return transforms.NewTimestamp(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "mask", Example: "mask: {fields: [value.email, headers.cookie], with: '***'}\n",
+			Doc: "Hides what stands in fields, headers or the key.",
+		}, func(_ Environment, t transforms.MaskSettings) (*transforms.Mask, error) { return transforms.NewMask(t) }),
+		NewTransform(TransformInfo{
+			Name: "validate", Example: "validate: {that: value.price >= 0, message: a price is less than nothing}\n",
+			Doc: "Refuses records of which something is not true.",
+		}, func(_ Environment, t transforms.ValidateSettings) (*transforms.Validate, error) {
+			return transforms.NewValidate(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "sample", Example: "sample: {keep: 0.1, by: value.user_id}\n",
+			Doc: `Lets a part of the records pass.
+
+A record that comes again after a failure is decided as before.`,
+		}, func(_ Environment, t transforms.SampleSettings) (*transforms.Sample, error) {
+			return transforms.NewSample(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "route", Example: "route: {match: 'user_behavior:(\\d+)', to: user_behavior_$1}\n",
+			Doc: "Says which topic records go to: by an expression, or by a pattern.",
+		}, func(_ Environment, t transforms.RouteSettings) (*transforms.Route, error) {
+			return transforms.NewRoute(t)
+		}),
+	}
+}
