@@ -47,7 +47,7 @@ func TestProofOfTheProof(t *testing.T) {
 	t.Logf("seed %d", c.options.seed)
 	for _, p := range pillars {
 		t.Run("without "+p.without, func(t *testing.T) {
-			s := byName(p.scenario)
+			s := byNameOf(p.scenario)
 			s.name, s.shapes, s.rate, s.faults = strings.ReplaceAll(p.without, "_", "-"), []shape{p.shape}, p.rate, p.faults
 			s.env = []string{"PENSTOCK_BROKEN=" + p.without}
 			rows, err := c.scenario(t.Context(), s)
@@ -61,13 +61,4 @@ func TestProofOfTheProof(t *testing.T) {
 			}
 		})
 	}
-}
-
-func byName(name string) scenario {
-	for _, s := range scenarios {
-		if s.name == name {
-			return s
-		}
-	}
-	return scenario{}
 }

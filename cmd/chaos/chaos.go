@@ -86,6 +86,10 @@ func runChaos(ctx context.Context, o options, stdout io.Writer) error {
 	for _, s := range selected {
 		rows, err := c.scenario(ctx, s)
 		c.progress.clear()
+		if err != nil && ctx.Err() == nil {
+			rows = s.inVain(o, err)
+			err = c.startAnew(ctx)
+		}
 		found.Rows = append(found.Rows, rows...)
 		if !o.json {
 			_, written := io.WriteString(stdout, found.rowsText(rows))
@@ -145,6 +149,21 @@ func newChaos(ctx context.Context, o options) (*chaos, error) {
 		return nil, errors.Join(err, os.RemoveAll(c.dir))
 	}
 	return c, nil
+}
+
+// startAnew gives the scenarios that follow servers to which nothing was done.
+func (c *chaos) startAnew(ctx context.Context) error {
+	c.progress.say("starting Redis and three Kafka brokers again")
+	if err := c.world.stop(); err != nil {
+		return fmt.Errorf("stopping the servers: %w", err)
+	}
+	c.world = &world{}
+	w, err := startWorld(ctx)
+	if err != nil {
+		return fmt.Errorf("starting the servers again: %w", err)
+	}
+	c.world = w
+	return nil
 }
 
 // close stops the servers.

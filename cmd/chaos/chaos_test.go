@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +148,23 @@ func TestBrokenRowsAreErrors(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", word, out.String())
 		}
 	}
+}
+
+// TestScenariosInVain: what could not be carried out proves nothing, and counts as broken.
+func TestScenariosInVain(t *testing.T) {
+	rows := byNameOf("cluster").inVain(options{seed: 42}, errors.New("no server"))
+	if len(rows) != 2 || rows[0].OK() || rows[1].Shape != stream || rows[0].Seed != 42 || !strings.Contains(rows[0].Wrong[0], "could not be carried out: no server") {
+		t.Errorf("got %+v", rows)
+	}
+}
+
+func byNameOf(name string) scenario {
+	for _, s := range scenarios {
+		if s.name == name {
+			return s
+		}
+	}
+	return scenario{}
 }
 
 func TestSelected(t *testing.T) {

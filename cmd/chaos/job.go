@@ -75,12 +75,12 @@ var pipelineFile = template.Must(template.New("pipeline").Parse(`name: {{.Name}}
 source:
 {{- if eq .Shape "list"}}
   redis_list:
-    url: redis://{{.Redis}}/0
+    url: {{.URL}}
     keys: [{{.Name}}]
     on_gap: {{.OnGap}}
 {{- else}}
   redis_stream:
-    url: redis://{{.Redis}}/0
+    url: {{.URL}}
     keys: [{{.Name}}]
     value_field: payload
     on_gap: {{.OnGap}}
@@ -117,9 +117,9 @@ lease: {life: 2s}
 `))
 
 // newJob writes the pipeline's file. It starts nothing.
-func (c *chaos) newJob(s scenario, of shape) (*job, error) {
+func (c *chaos) newJob(w *world, s scenario, of shape) (*job, error) {
 	name := fmt.Sprintf("chaos-%s-%s", s.name, of)
-	j := &job{shape: of, name: name, dir: c.dir, binary: c.binary, world: c.world, env: s.env, comeAgain: s.comeAgain,
+	j := &job{shape: of, name: name, dir: c.dir, binary: c.binary, world: w, env: s.env, comeAgain: s.comeAgain,
 		chance: seeded(c.options.seed, name), shop: local.NewShop(c.options.seed, users)}
 	if s.poison {
 		j.poison = &poisoned{shop: j.shop, chance: seeded(c.options.seed, name+" poison")}
@@ -130,7 +130,7 @@ func (c *chaos) newJob(s scenario, of shape) (*job, error) {
 	}
 	var text bytes.Buffer
 	err := pipelineFile.Execute(&text, map[string]any{
-		"Name": name, "Shape": string(of), "Redis": c.world.front.addr(), "Brokers": strings.Join(quoted(c.world.kafka.Addrs()), ", "),
+		"Name": name, "Shape": string(of), "URL": w.url, "Brokers": strings.Join(quoted(w.kafka.Addrs()), ", "),
 		"OnGap": map[bool]string{true: "continue", false: "halt"}[s.gaps], "Timeout": timeout, "Transforms": s.transforms, "More": s.lines(name),
 	})
 	if err != nil {
@@ -173,7 +173,7 @@ func (j *job) push(ctx context.Context, events, rate int, over <-chan struct{}) 
 	if j.poison != nil {
 		from = j.poison
 	}
-	j.pushing = pipelinetest.Push{Addr: j.world.redis.Addr(), Keys: []string{j.name}, How: how, Events: from,
+	j.pushing = pipelinetest.Push{Connect: j.world.connect, Keys: []string{j.name}, How: how, Events: from,
 		N: events, Rate: rate, Chunk: 50, Until: over}.Begin(ctx)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -33,6 +34,9 @@ type scenario struct {
 	timeout    time.Duration              // of a transaction; 0: 10 s
 	long       bool                       // not in the short form, but with --long or by name
 	faults     func(sizes) []fault
+	// elsewhere starts another Redis than the one of all, and gives the world with that in
+	// its place, and what ends it. nil: there is none.
+	elsewhere func(context.Context, *world) (*world, func() error, error)
 	// after, where it is not nil, looks at a pipeline that has ended, and gives what is
 	// wrong with it.
 	after func(context.Context, *run, *job) []string
@@ -70,19 +74,27 @@ const lookAtGaps = 7 * time.Second
 
 // scenario runs one, and gives a row for each of its pipelines. The error is one of
 // this command: what Penstock did wrong stands in the rows.
-func (c *chaos) scenario(ctx context.Context, s scenario) ([]Row, error) {
-	r := &run{world: c.world, scenario: s, sizes: c.sizes, chance: seeded(c.options.seed, s.name), over: make(chan struct{})}
+func (c *chaos) scenario(ctx context.Context, s scenario) (_ []Row, err error) {
+	w := c.world
+	if s.elsewhere != nil {
+		var stop func() error
+		if w, stop, err = s.elsewhere(ctx, w); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	r := &run{world: w, scenario: s, sizes: c.sizes, chance: seeded(c.options.seed, s.name), over: make(chan struct{})}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, of := range s.shapes {
-		j, err := c.newJob(s, of)
+		j, err := c.newJob(w, s, of)
 		if err != nil {
 			return nil, err
 		}
 		r.jobs = append(r.jobs, j)
 	}
 	began := time.Now()
-	err := r.work(ctx, c)
+	err = r.work(ctx, c)
 	for _, j := range r.jobs {
 		j.stop()
 	}
@@ -105,6 +117,16 @@ func (c *chaos) scenario(ctx context.Context, s scenario) ([]Row, error) {
 		}
 	}
 	return rows, nil
+}
+
+// inVain gives the rows of a scenario that could not be carried out: they count as broken.
+func (s scenario) inVain(o options, why error) []Row {
+	rows := make([]Row, len(s.shapes))
+	for i, of := range s.shapes {
+		rows[i] = Row{Scenario: s.name, Shape: of, Seed: o.seed, Long: o.long, Time: time.Now().UTC()}
+		rows[i].wrong("it could not be carried out: %v", why)
+	}
+	return rows
 }
 
 // work starts the pipelines and who pushes for them, injects the faults one after the

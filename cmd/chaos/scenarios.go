@@ -65,6 +65,14 @@ var scenarios = []scenario{
 		shapes: []shape{list, stream}, rate: 2000, timeout: shortTimeout, transforms: []string{"dedupe: {key: value.event_id, within: 10m}"}, faults: giveUps,
 	},
 	{
+		name: "cluster", what: "Redis Cluster: slots move step by step, masters are killed, a replica takes over; Penstock is killed meanwhile",
+		shapes: []shape{list, stream}, rate: 2000, elsewhere: onCluster, faults: clusterFaults,
+	},
+	{
+		name: "sentinel", what: "Redis with a Sentinel: the master is killed, a replica takes its place",
+		shapes: []shape{list, stream}, rate: 2000, elsewhere: onSentinels, faults: sentinelFaults,
+	},
+	{
 		name: "disk", what: "the disk full: of Redis, of a partition leader, of Penstock's log",
 		shapes: []shape{list, stream}, rate: 2000, long: true, faults: fullDisks,
 	},

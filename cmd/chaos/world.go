@@ -22,8 +22,12 @@ const brokerHeap = "320m"
 // of Redis go there directly.
 type world struct {
 	redis   *pipelinetest.Redis
-	client  *redis.Client // direct
-	front   *proxy        // of Redis
+	connect func() redis.UniversalClient // makes a client that does not try again
+	client  redis.UniversalClient        // direct
+	url     string                       // of Redis, as Penstock takes it
+	cluster *pipelinetest.RedisCluster   // in the place of redis; nil: there is none
+	watched *pipelinetest.RedisSentinels // likewise
+	front   *proxy                       // of Redis
 	kafka   *pipelinetest.KafkaCluster
 	fronts  []*proxy // of the brokers
 	admin   *kadm.Client
@@ -48,9 +52,13 @@ func startWorld(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.client = redis.NewClient(&redis.Options{Addr: w.redis.Addr(), MaxRetries: 20, MaxRetryBackoff: 250 * time.Millisecond})
+	w.connect = func() redis.UniversalClient {
+		return redis.NewClient(&redis.Options{Addr: w.redis.Addr(), MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
+	}
 	if w.front, err = newProxy(server, "redis", w.redis.Addr()); err != nil {
 		return nil, err
 	}
+	w.url = "redis://" + w.front.addr() + "/0"
 	w.kafka, err = pipelinetest.StartKafkaCluster(ctx, pipelinetest.KafkaClusterOptions{
 		Heap: brokerHeap,
 		Front: func(broker int, addr string) (string, error) {

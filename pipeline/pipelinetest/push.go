@@ -23,13 +23,16 @@ type Events interface {
 
 // Push says what a producer pushes, and where to.
 type Push struct {
-	Addr   string   // of the Redis
-	Keys   []string // a user's events all go to one of them
-	How    string   // "rpush", "lpush", or "xadd", with the event in field "payload"
-	Events Events
-	N      int // how many events
-	Rate   int // events a second; zero: as fast as it goes
-	Chunk  int // events a command; zero: 100
+	Addr string // of the Redis
+	// Connect, where it is not nil, makes the client in the place of one of Addr: of a
+	// Cluster (there is one key then, without braces), say.
+	Connect func() redis.UniversalClient
+	Keys    []string // a user's events all go to one of them
+	How     string   // "rpush", "lpush", or "xadd", with the event in field "payload"
+	Events  Events
+	N       int // how many events
+	Rate    int // events a second; zero: as fast as it goes
+	Chunk   int // events a command; zero: 100
 	// Linger, where it is not nil, makes the last fifth come at a tenth of the
 	// rate until it is closed, so that producers go on while something happens.
 	Linger <-chan struct{}
@@ -103,9 +106,9 @@ func (p Push) Do(tb testing.TB) {
 }
 
 func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
-	client := redis.NewClient(&redis.Options{Addr: p.Addr, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
+	client := p.client()
 	defer func() { _ = client.Close() }()
-	marker := "pushed:" + p.Keys[0] + ":" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	marker := "pushed:{" + p.Keys[0] + "}:" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	next := time.Now()
 	for done := 0; done < p.N || p.goesOn(); {
 		n := p.Chunk
@@ -124,6 +127,13 @@ func (p Push) run(ctx context.Context, pushed *atomic.Int64) error {
 		}
 	}
 	return client.Del(ctx, marker).Err()
+}
+
+func (p Push) client() redis.UniversalClient {
+	if p.Connect != nil {
+		return p.Connect()
+	}
+	return redis.NewClient(&redis.Options{Addr: p.Addr, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
 }
 
 // goesOn tells whether more than N events are wanted.
@@ -172,7 +182,7 @@ func (p Push) chunk(n int) map[string][]any {
 
 // chunkOnce pushes a chunk until the server has it, and tells by the marker
 // whether it has, where an answer did not come.
-func (p Push) chunkOnce(ctx context.Context, client *redis.Client, marker string, number int, chunk map[string][]any) error {
+func (p Push) chunkOnce(ctx context.Context, client redis.UniversalClient, marker string, number int, chunk map[string][]any) error {
 	for {
 		_, err := client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 			p.queue(ctx, tx, chunk)
@@ -189,7 +199,7 @@ func (p Push) chunkOnce(ctx context.Context, client *redis.Client, marker string
 }
 
 // lastChunk reads the marker, as soon as the server answers; 0: there is none.
-func lastChunk(ctx context.Context, client *redis.Client, marker string) (int, error) {
+func lastChunk(ctx context.Context, client redis.UniversalClient, marker string) (int, error) {
 	for {
 		last, err := client.Get(ctx, marker).Int()
 		if err == nil || errors.Is(err, redis.Nil) {
