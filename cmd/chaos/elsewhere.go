@@ -13,10 +13,10 @@ import (
 )
 
 // with gives a copy of the world in which another Redis stands, and what ends that.
-func (w *world) with(url string, connect func() redis.UniversalClient, client redis.UniversalClient, stop func() error) (*world, func() error, error) {
+func (w *world) with(url string, connect func() redis.UniversalClient, client redis.UniversalClient, stop func() error) (*world, func() error) {
 	other := *w
 	other.redis, other.url, other.connect, other.client = nil, url, connect, client
-	return &other, func() error { return errors.Join(client.Close(), stop()) }, nil
+	return &other, func() error { return errors.Join(client.Close(), stop()) }
 }
 
 // onCluster starts a Redis Cluster of three masters, the first of which has a replica.
@@ -33,9 +33,9 @@ func onCluster(ctx context.Context, w *world) (*world, func() error, error) {
 	client := func(retries, redirects int) redis.UniversalClient {
 		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), MaxRetries: retries, MaxRedirects: redirects, DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
 	}
-	other, stop, err := w.with(cluster.URL(), func() redis.UniversalClient { return client(-1, 5) }, client(20, 20), cluster.Stop)
+	other, stop := w.with(cluster.URL(), func() redis.UniversalClient { return client(-1, 5) }, client(20, 20), cluster.Stop)
 	other.cluster = cluster
-	return other, stop, err
+	return other, stop, nil
 }
 
 func configured(ctx context.Context, addr, setting, to string) error {
@@ -49,14 +49,14 @@ func onSentinels(ctx context.Context, w *world) (*world, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sentinel := strings.Split(strings.TrimPrefix(watched.URL(), "redis+sentinel://"), "/")[0]
+	sentinel, _, _ := strings.Cut(strings.TrimPrefix(watched.URL(), "redis+sentinel://"), "/")
 	client := func(retries int) redis.UniversalClient {
 		return redis.NewFailoverClient(&redis.FailoverOptions{MasterName: pipelinetest.Watched, SentinelAddrs: []string{sentinel}, MaxRetries: retries,
 			DialTimeout: time.Second, ReadTimeout: 5 * time.Second})
 	}
-	other, stop, err := w.with(watched.URL(), func() redis.UniversalClient { return client(-1) }, client(20), watched.Stop)
+	other, stop := w.with(watched.URL(), func() redis.UniversalClient { return client(-1) }, client(20), watched.Stop)
 	other.watched = watched
-	return other, stop, err
+	return other, stop, nil
 }
 
 // clusterFaults are what can happen to a Cluster whose nodes keep their writes.
