@@ -87,7 +87,7 @@ func (g *guarded) client(t *testing.T, mechanism string) *client {
 
 // right is a line of the table of rights in connectors/README.md.
 type right struct {
-	kind string // "Topic" or "TransactionalId"
+	kind string // "Topic", "TransactionalId" or "Group"
 	name string
 	op   kadm.ACLOperation
 }
@@ -122,6 +122,9 @@ func (r right) acl(user string) *kadm.ACLBuilder {
 	acl := kadm.NewACLs().Operations(r.op).Allow("User:" + user).AllowHosts("*")
 	if r.kind == "TransactionalId" {
 		return acl.TransactionalIDs(r.name).ResourcePatternType(kadm.ACLPatternPrefixed)
+	}
+	if r.kind == "Group" {
+		return acl.Groups(r.name).ResourcePatternType(kadm.ACLPatternLiteral)
 	}
 	return acl.Topics(r.name).ResourcePatternType(kadm.ACLPatternLiteral)
 }
@@ -202,6 +205,7 @@ func TestAccess(t *testing.T) {
 	t.Run("missing right", g.missingRight)
 	t.Run("lost right", g.lostRight)
 	t.Run("settings not shown", g.noDescribe)
+	t.Run("dead letters", g.letters)
 }
 
 func (g *guarded) noCreate(t *testing.T) {
@@ -323,5 +327,35 @@ func (g *guarded) noDescribe(t *testing.T) {
 	c.wantCommitted(c.topic, "one", "two")
 	if said := log.String(); strings.Count(said, "allow DescribeConfigs") != 1 || !strings.Contains(said, c.topic) || !strings.Contains(said, positionsTopic) {
 		t.Errorf("the log says %q", said)
+	}
+}
+
+// letters are shown, and noted as given back, with Read on their topic and on the group.
+func (g *guarded) letters(t *testing.T) {
+	c := g.client(t, "scram-sha-256")
+	topic := c.topic + "_dead"
+	c.create(topic, 1, nil)
+	c.refuse(topic, true, 1, "a", "b")
+	at := Connection{Brokers: []string{g.SASLAddr()}, TLS: &TLS{CAFile: g.ca}, SASL: &SASL{Mechanism: c.login, Username: c.user, Password: password}}
+	group := right{"Group", "penstock.dead-letters." + c.name, kadm.OpRead}
+	look := func() (ids []string, l *Letters, err error) {
+		l, err = NewLetters(at, topic, c.name)
+		must(c, err)
+		c.Cleanup(func() { must(c, l.Close()) })
+		err = l.Each(c.Context(), func(letter pipeline.DeadLetter) bool { ids = append(ids, letter.ID); return true })
+		return ids, l, err
+	}
+	c.grant(right{"Topic", topic, kadm.OpRead})
+	pipelinetest.Eventually(c, 20*time.Second, "the group is what is missing", func() bool {
+		_, _, err := look()
+		return err != nil && strings.Contains(err.Error(), "allow Read on Group "+group.name)
+	})
+	c.grant(group)
+	pipelinetest.Eventually(c, 20*time.Second, "the letters are shown", func() bool {
+		ids, l, err := look()
+		return err == nil && len(ids) == 2 && l.GivenBack(c.Context(), ids[:1]) == nil
+	})
+	if ids, _, err := look(); err != nil || len(ids) != 1 {
+		c.Errorf("left %q, %v", ids, err)
 	}
 }

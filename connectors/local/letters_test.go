@@ -171,3 +171,31 @@ func TestLettersWithoutAPlace(t *testing.T) {
 	class(t, d.Keep(t.Context(), []pipeline.DeadLetter{letterOf("1")}), pipeline.Permanent)
 	class(t, NewDeadLetters(t.TempDir(), "shop").Keep(t.Context(), []pipeline.DeadLetter{letterOf("1")}), pipeline.Permanent)
 }
+
+// FuzzLetterLine: whatever stands in the file, a line is a letter or is passed over, and
+// one that is a letter is the same when it is written again.
+func FuzzLetterLine(f *testing.F) {
+	letter := letterOf("a")
+	line, err := lineOf(&letter)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add([]byte(notGivenBack + `"pipeline":"shop","stage":"sink","value_base64":"/w=="}`))
+	f.Add([]byte(notGivenBack))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d := NewDeadLetters("", "shop")
+		letter, ok := d.letter(raw, 7)
+		if !ok {
+			return
+		}
+		line, err := lineOf(&letter)
+		if err != nil {
+			return // a time beyond the year 9999
+		}
+		again, ok := d.letter(line, 7)
+		if !ok || string(again.Value) != string(letter.Value) || string(again.Key) != string(letter.Key) || len(again.Headers) != len(letter.Headers) {
+			t.Errorf("%s\nthen %s", raw, line)
+		}
+	})
+}

@@ -56,18 +56,32 @@ const (
 // (https://redis.io/docs/latest/commands/xadd/). They last as long as what Redis
 // has acknowledged does: see appendfsync.
 func (d *DeadLetters) Keep(ctx context.Context, letters []pipeline.DeadLetter) error {
+	return d.client.writeLetters(ctx, "keeping dead letters in stream "+d.stream, letters, func(tx redis.Pipeliner, l *pipeline.DeadLetter) error {
+		return tx.XAdd(ctx, &redis.XAddArgs{Stream: d.stream, Values: letterFields(l)}).Err()
+	})
+}
+
+// writeLetters writes letters to one key, in order, some 500 in a transaction. After an
+// error some may have been written.
+func (c *client) writeLetters(ctx context.Context, doing string, letters []pipeline.DeadLetter, write func(tx redis.Pipeliner, l *pipeline.DeadLetter) error) error {
 	for len(letters) > 0 {
 		n, bytes := 0, 0
-		_, err := d.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		_, err := c.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 			for n < len(letters) && n < lettersAtOnce && bytes < letterBytesAtOnce {
-				tx.XAdd(ctx, &redis.XAddArgs{Stream: d.stream, Values: letterFields(&letters[n])})
+				if err := write(tx, &letters[n]); err != nil {
+					return err
+				}
 				bytes += len(letters[n].Value)
 				n++
 			}
 			return nil
 		})
+		if redis.HasErrorPrefix(err, "EXECABORT") { // nothing was written; alone, a command says why
+			n = 1
+			_, err = c.Pipelined(ctx, func(one redis.Pipeliner) error { return write(one, &letters[0]) })
+		}
 		if err != nil {
-			return d.client.classify("keeping dead letters in stream "+d.stream, err)
+			return c.classify(doing, err)
 		}
 		letters = letters[n:]
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -167,23 +166,15 @@ func fieldsOf(object []byte) ([]any, error) {
 	return fields, nil
 }
 
-// giveBack writes letters, in order, a transaction for those of one key that stand
-// together.
+// giveBack writes letters to the keys of their shards.
 func (c *client) giveBack(ctx context.Context, letters []pipeline.DeadLetter, write func(tx redis.Pipeliner, l *pipeline.DeadLetter) error) error {
 	for len(letters) > 0 {
-		n, bytes := 0, 0
-		_, err := c.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-			for n < len(letters) && n < lettersAtOnce && bytes < letterBytesAtOnce && letters[n].Shard == letters[0].Shard {
-				if err := write(tx, &letters[n]); err != nil {
-					return err
-				}
-				bytes += len(letters[n].Value)
-				n++
-			}
-			return nil
-		})
-		if err != nil {
-			return c.classify(fmt.Sprintf("giving records back to %s", letters[0].Shard), err)
+		n := 1
+		for n < len(letters) && letters[n].Shard == letters[0].Shard {
+			n++
+		}
+		if err := c.writeLetters(ctx, "giving records back to "+letters[0].Shard, letters[:n], write); err != nil {
+			return err
 		}
 		letters = letters[n:]
 	}
