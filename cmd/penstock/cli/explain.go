@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,7 +18,7 @@ import (
 )
 
 func newExplain(c Components) *cobra.Command {
-	var asJSON bool
+	var asJSON, asMermaid bool
 	cmd := &cobra.Command{
 		Use:   "explain FILE…",
 		Short: "Tell what a pipeline file means: guarantee, way of a record, defaults",
@@ -29,6 +30,12 @@ Secrets are masked. Nothing is connected to.`,
 			pipelines, err := c.parse(args)
 			if err != nil {
 				return err
+			}
+			if asMermaid && asJSON {
+				return invalid{errors.New("--json and --mermaid are two answers; ask for one")}
+			}
+			if asMermaid {
+				return c.draw(cmd.OutOrStdout(), pipelines)
 			}
 			all := make([]explanation, len(pipelines))
 			for i, p := range pipelines {
@@ -48,7 +55,18 @@ Secrets are masked. Nothing is connected to.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	cmd.Flags().BoolVar(&asMermaid, "mermaid", false, "draw the way of a record, as Mermaid; of several pipelines one after the other")
 	return cmd
+}
+
+// draw writes a flowchart of each pipeline.
+func (c Components) draw(out io.Writer, pipelines []*config.Pipeline) error {
+	texts := make([]string, len(pipelines))
+	for i, p := range pipelines {
+		texts[i] = c.mermaid(p)
+	}
+	_, err := io.WriteString(out, strings.Join(texts, "\n"))
+	return err
 }
 
 // explanation is what there is to say of a pipeline.

@@ -104,6 +104,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: the secret is shown:\n%s", name, got.out)
 		}
 		golden(t, "explain-"+strings.TrimSuffix(filepath.Base(name), ".yaml"), got.out)
+		golden(t, "mermaid-"+strings.TrimSuffix(filepath.Base(name), ".yaml"), penstock(t, "explain", "--mermaid", name).out)
 	}
 }
 
