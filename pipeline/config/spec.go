@@ -17,7 +17,7 @@ type Pipeline struct {
 	Tasks      int               `yaml:"tasks" default:"1" doc:"How many lanes write at once: each is a producer with transactions of its own, and a shard belongs to one of them. More than one pays where there are many shards and several CPUs."`
 	Delivery   pipeline.Delivery `yaml:"delivery" default:"exactly_once" doc:"The guarantee. What source and sink cannot keep is refused."`
 	Lease      *Lease            `yaml:"lease" example:"{life: 10s}" doc:"Which of several instances of the pipeline is active; the others stand by. Written or not, a pipeline that moves a list or stream of Redis exactly once has one, in the source's own Redis; consumer groups and other pipelines have none unless url is written."`
-	OnError    OnError           `yaml:"on_error" doc:"What becomes of a record that a format, a transform or the sink refuses."`
+	OnError    OnError           `yaml:"on_error" example:"{then: dead_letter, dead_letter: {file: {path: dead.jsonl}}}" doc:"What becomes of a record that a format, a transform or the sink refuses."`
 	Window     Window            `yaml:"window" doc:"How much may be on its way at once."`
 	Commit     Commit            `yaml:"commit" doc:"When a transaction is committed while records keep coming; an idle pipeline commits at once."`
 	Tests      []Test            `yaml:"tests" doc:"Records to try the transforms with (penstock test)."`
