@@ -57,3 +57,13 @@ type Placer interface {
 	// none. Errors: Gap, where what is kept is not of last; Unreachable.
 	Forget(ctx context.Context, shard string, last *Position) error
 }
+
+// Peeker is a Source that shows what it holds, and takes nothing: no position, no
+// companion, no lease and no place in a group. It may be asked beside a pipeline that runs.
+type Peeker interface {
+	Source
+	// Peek adds the records to b that a Reader which Open gives for req would read first,
+	// in order: at most limit. Whether they continue req.From is not looked at. Errors:
+	// Unreachable; Permanent where the shard holds something else.
+	Peek(ctx context.Context, req OpenRequest, b *Batch, limit Limit) error
+}

@@ -204,10 +204,7 @@ func (r *partitionReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 		if record.Attrs.IsControl() {
 			continue
 		}
-		out := b.Add()
-		out.Key, out.Value, out.Headers = record.Key, pipeline.RawValue(record.Value), headersIn(record)
-		out.Time, out.Offset = record.Timestamp, pipeline.Offset{Minor: uint64(record.Offset + 1)} //nolint:gosec // offsets are not negative
-		b.Bytes += size
+		addRecord(b, record)
 	}
 	if taken > 0 {
 		r.next.Store(r.held[taken-1].Offset + 1)
@@ -218,6 +215,14 @@ func (r *partitionReader) Read(ctx context.Context, b *pipeline.Batch, limit pip
 	r.moved = false
 	b.Read, b.After = len(b.Records), r.position()
 	return nil
+}
+
+// addRecord adds a record of Kafka to a batch.
+func addRecord(b *pipeline.Batch, record *kgo.Record) {
+	out := b.Add()
+	out.Key, out.Value, out.Headers = record.Key, pipeline.RawValue(record.Value), headersIn(record)
+	out.Time, out.Offset = record.Timestamp, pipeline.Offset{Minor: uint64(record.Offset + 1)} //nolint:gosec // offsets are not negative
+	b.Bytes += sizeOf(record)
 }
 
 func sizeOf(r *kgo.Record) int {

@@ -43,7 +43,7 @@ type FileSource struct {
 	closed   atomic.Bool
 }
 
-var _ pipeline.Source = (*FileSource)(nil)
+var _ pipeline.Peeker = (*FileSource)(nil)
 
 // NewFileSource returns the source. The file is opened when a reader is.
 func NewFileSource(s FileSourceSettings) *FileSource {
@@ -289,4 +289,17 @@ func (r *fileReader) Close() error {
 		return fmt.Errorf("close %s: %w", r.path, err)
 	}
 	return nil
+}
+
+// Peek shows lines.
+func (s *FileSource) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipeline.Batch, limit pipeline.Limit) error {
+	r, err := s.Open(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	if err := r.Wait(ctx); err != nil && !errors.Is(err, pipeline.ErrEnd) {
+		return err
+	}
+	return r.Read(ctx, b, limit)
 }

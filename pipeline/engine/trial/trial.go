@@ -88,12 +88,17 @@ func outcomeOf(r *pipeline.Record) Outcome {
 	if r.Failure != nil {
 		o.Error = r.Failure.Stage + ": " + r.Failure.Err.Error()
 	}
-	if r.Fate != pipeline.Deliver {
-		return o
-	}
-	o.Record = Record{Key: slices.Clone(r.Key), Value: slices.Clone(r.Value.Raw()), Topic: r.Topic, Time: r.Time}
-	for _, h := range r.Headers {
-		o.Record.Headers = append(o.Record.Headers, pipeline.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+	if r.Fate == pipeline.Deliver {
+		o.Record = recordOf(r)
 	}
 	return o
+}
+
+// recordOf gives a record memory of its own.
+func recordOf(r *pipeline.Record) Record {
+	out := Record{Key: slices.Clone(r.Key), Value: slices.Clone(r.Value.Raw()), Topic: r.Topic, Time: r.Time}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, pipeline.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+	}
+	return out
 }

@@ -1,0 +1,62 @@
+package kafka
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/pipeline"
+)
+
+var _ pipeline.Peeker = (*Source)(nil)
+
+// Peek shows records of a partition, read_committed.
+func (s *Source) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipeline.Batch, limit pipeline.Limit) error {
+	topic, partition, err := partitionOfShard(req.Shard)
+	if err != nil {
+		return err
+	}
+	r := &partitionReader{source: s, topic: topic, partition: partition}
+	ends, err := r.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	from := req.From
+	if req.KeepsPosition {
+		if from, err = r.kept(ctx); err != nil {
+			return err
+		}
+	}
+	next := ends.oldest
+	switch {
+	case from != nil:
+		next = max(next, int64(from.Offset.Minor)) //nolint:gosec // offsets
+	case req.First && s.settings.Start == "newest":
+		next = ends.stable
+	}
+	if next >= ends.stable {
+		return nil
+	}
+	client, err := kgo.NewClient(append(slices.Clone(s.opts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(next)}}))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return s.failed("reading", topic, err)
+		}
+		for records := fetches.RecordIter(); !records.Done(); {
+			record := records.Next()
+			if record.Offset < ends.stable && !record.Attrs.IsControl() {
+				addRecord(b, record)
+			}
+			if record.Offset >= ends.stable-1 || len(b.Records) == limit.Records || b.Bytes >= limit.Bytes {
+				return nil
+			}
+		}
+	}
+}
