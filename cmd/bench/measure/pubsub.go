@@ -52,6 +52,38 @@ func PublishRate(to message.Publisher, topic string, n, callers int) (float64, e
 	return float64(n) / time.Since(start).Seconds(), nil
 }
 
+// turn is how many messages one of two publishers publishes before the other one does:
+// what the machine does meanwhile happens to both.
+const turn = 200
+
+// PublishInTurns publishes n messages by each of two publishers, a message at a time, in
+// turns, and gives messages a second of each.
+func PublishInTurns(to [2]message.Publisher, topics [2]string, n int) (rates [2]float64, err error) {
+	all := shopMessages(n)
+	var took [2]time.Duration
+	for i, publisher := range to {
+		if err := publisher.Publish(topics[i], shopMessages(1)...); err != nil { // connections are made
+			return rates, fmt.Errorf("publish to %s: %w", topics[i], err)
+		}
+	}
+	for from := 0; from < n; from += turn {
+		first := from / turn % 2
+		for _, i := range []int{first, 1 - first} {
+			start := time.Now()
+			for _, m := range all[from:min(from+turn, n)] {
+				if err := to[i].Publish(topics[i], m); err != nil {
+					return rates, fmt.Errorf("publish to %s: %w", topics[i], err)
+				}
+			}
+			took[i] += time.Since(start)
+		}
+	}
+	for i := range rates {
+		rates[i] = float64(n) / took[i].Seconds()
+	}
+	return rates, nil
+}
+
 // PublishAll fills a topic with n messages.
 func PublishAll(to message.Publisher, topic string, n int) error {
 	all := shopMessages(n)
