@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,6 +83,24 @@ func TestCompanionsLieInTheSlot(t *testing.T) {
 		}
 		if errA == nil && errB == nil && a != b && ofA == ofB {
 			t.Fatalf("%q and %q have the same companion %q", a, b, ofA)
+		}
+	})
+}
+
+// FuzzCompanion: what stands in a companion is a count, or an error that says where.
+func FuzzCompanion(f *testing.F) {
+	for _, c := range [][3]string{{"1", "A", "7"}, {"", "", ""}, {"2", "A", "7"}, {"1", "", "7"}, {"1", "A", "-7"}, {"1", "A", "18446744073709551616"}, {"1", "A", "1-2"}} {
+		f.Add(c[0], c[1], c[2])
+	}
+	f.Fuzz(func(t *testing.T, version, incarnation, position string) {
+		got, base, err := readCompanion("penstock:{list}", []any{version, incarnation, position})
+		switch {
+		case err != nil && !strings.Contains(err.Error(), "penstock:{list}"):
+			t.Errorf("%q does not say where", err)
+		case err == nil && got != incarnation:
+			t.Errorf("incarnation %q became %q", incarnation, got)
+		case err == nil && got != "" && strconv.FormatUint(base, 10) != position && position != "":
+			t.Errorf("position %q became %d", position, base)
 		}
 	})
 }

@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDeadLetterDescribed: what is said of a letter is what was so.
+func TestDeadLetterDescribed(t *testing.T) {
+	b := &Batch{Shard: "a list: 7"}
+	r := b.Add()
+	r.Offset, r.Original = Offset{1, 2}, []byte("v")
+	r.Failure = &Failure{Stage: "transforms[1].filter", Err: errors.New(strings.Repeat("ü", maxReason)), Attempts: 3}
+	letter := NewDeadLetter("shop", b, r, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
+	if len(letter.Error) > maxReason || !strings.HasPrefix(letter.Error, "üü") || strings.ToValidUTF8(letter.Error, "") != letter.Error {
+		t.Errorf("the error has %d bytes", len(letter.Error))
+	}
+	var again DeadLetter
+	for _, h := range letter.Described() {
+		if !again.Describe(h.Key, string(h.Value)) {
+			t.Errorf("%s is not known", h.Key)
+		}
+	}
+	again.Value = letter.Value
+	if !reflect.DeepEqual(again, letter) {
+		t.Errorf("got  %+v\nwant %+v", again, letter)
+	}
+	if again.Describe("own", "x") || again.Describe("penstock", "x") || again.Cut {
+		t.Error("the record's own header is taken for one of ours")
+	}
+	if !again.Describe("penstock.original.length", "7") || !again.Cut {
+		t.Error("it is not seen that the letter was cut")
+	}
+}
+
+// FuzzDescribe: no header makes it panic, and what it takes it gives back.
+func FuzzDescribe(f *testing.F) {
+	for _, h := range [][2]string{{"penstock.origin", "list 0-7"}, {"penstock.origin", ""}, {"penstock.origin", " 1-"}, {"penstock.time", "now"}, {"penstock.attempts", "-1"}, {"own", "x"}} {
+		f.Add(h[0], h[1])
+	}
+	f.Fuzz(func(t *testing.T, name, text string) {
+		var letter, again DeadLetter
+		if !letter.Describe(name, text) {
+			return
+		}
+		for _, h := range letter.Described() {
+			again.Describe(h.Key, string(h.Value))
+		}
+		again.Cut = letter.Cut
+		if letter.Attempts <= 1 {
+			letter.Attempts = 0 // as is what was tried once
+		}
+		if !letter.Time.Equal(again.Time) {
+			t.Errorf("time %v became %v", letter.Time, again.Time)
+		}
+		letter.Time, again.Time = time.Time{}, time.Time{}
+		if !reflect.DeepEqual(letter, again) {
+			t.Errorf("%s: %q gives %+v, then %+v", name, text, letter, again)
+		}
+	})
+}
+
+func TestParseOffset(t *testing.T) {
+	for text, want := range map[string]bool{"0-7": true, "1767225600123-0": true, "18446744073709551615-18446744073709551615": true, "7": false, "": false, "0-7x": false, "00-7": false, " 0-7": false, "-1-7": false} {
+		if o, ok := ParseOffset(text); ok != want || ok && o.String() != text {
+			t.Errorf("%q: %v, %v", text, o, ok)
+		}
+	}
+}
