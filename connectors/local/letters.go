@@ -38,9 +38,13 @@ var (
 )
 
 // NewDeadLetters makes a place for the dead letters of a pipeline. The file is made
-// with the first letter.
-func NewDeadLetters(path, pipelineName string) *DeadLetters {
-	return &DeadLetters{path: path, pipeline: pipelineName}
+// with the first letter, in a folder that is there: else the error is Permanent, now and
+// not at night.
+func NewDeadLetters(path, pipelineName string) (*DeadLetters, error) {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return nil, &pipeline.Error{Class: pipeline.Permanent, What: "the file of dead letters " + path + " has no folder to be in", Err: err, Do: "make it, or correct the path"}
+	}
+	return &DeadLetters{path: path, pipeline: pipelineName}, nil
 }
 
 // A line begins with one of these, of one length: the one is written over the other.

@@ -23,6 +23,16 @@ func letterOf(value string) pipeline.DeadLetter {
 	}
 }
 
+// lettersAt makes a place for letters of a pipeline.
+func lettersAt(t testing.TB, path, name string) *DeadLetters {
+	t.Helper()
+	d, err := NewDeadLetters(path, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // lettersIn gives what Each shows.
 func lettersIn(t testing.TB, d *DeadLetters) []pipeline.DeadLetter {
 	t.Helper()
@@ -42,7 +52,7 @@ func keep(t testing.TB, d *DeadLetters, letters ...pipeline.DeadLetter) {
 
 // TestLettersAreWhatTheyWere: all of them, whatever the bytes are.
 func TestLettersAreWhatTheyWere(t *testing.T) {
-	d := NewDeadLetters(filepath.Join(t.TempDir(), "dead.jsonl"), "shop")
+	d := lettersAt(t, filepath.Join(t.TempDir(), "dead.jsonl"), "shop")
 	if got := lettersIn(t, d); got != nil {
 		t.Errorf("before the first: %v", got)
 	}
@@ -78,7 +88,7 @@ func TestLettersOfAnyBytes(t *testing.T) {
 		if err := os.RemoveAll(path); err != nil {
 			r.Fatal(err)
 		}
-		d := NewDeadLetters(path, "shop")
+		d := lettersAt(t, path, "shop")
 		defer d.Close() //nolint:errcheck // a test
 		letter := letterOf("")
 		letter.Value = rapid.SliceOf(rapid.Byte()).Draw(r, "value")
@@ -104,7 +114,7 @@ func TestLettersOfAnyBytes(t *testing.T) {
 // TestLettersGivenBackAreGone, also for who opens the file later, and beside a writer.
 func TestLettersGivenBackAreGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead.jsonl")
-	d := NewDeadLetters(path, "shop")
+	d := lettersAt(t, path, "shop")
 	keep(t, d, letterOf("1"), letterOf("2"), letterOf("3"))
 	all := lettersIn(t, d)
 	for range 2 { // twice is once
@@ -113,7 +123,7 @@ func TestLettersGivenBackAreGone(t *testing.T) {
 		}
 	}
 	keep(t, d, letterOf("4"))
-	left := lettersIn(t, NewDeadLetters(path, "shop"))
+	left := lettersIn(t, lettersAt(t, path, "shop"))
 	if len(left) != 2 || string(left[0].Value) != "2" || string(left[1].Value) != "4" {
 		t.Errorf("left %+v", left)
 	}
@@ -122,7 +132,7 @@ func TestLettersGivenBackAreGone(t *testing.T) {
 			t.Errorf("%s is taken for a letter", id)
 		}
 	}
-	if others := lettersIn(t, NewDeadLetters(path, "another")); others != nil {
+	if others := lettersIn(t, lettersAt(t, path, "another")); others != nil {
 		t.Errorf("another pipeline has %v", others)
 	}
 	d.Close() //nolint:errcheck // a test
@@ -131,7 +141,7 @@ func TestLettersGivenBackAreGone(t *testing.T) {
 // TestLettersAfterACrash: a line that was cut short is no letter, and hides none.
 func TestLettersAfterACrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead.jsonl")
-	d := NewDeadLetters(path, "shop")
+	d := lettersAt(t, path, "shop")
 	keep(t, d, letterOf("1"))
 	d.Close() //nolint:errcheck // a test
 	whole, err := os.ReadFile(path)
@@ -142,7 +152,7 @@ func TestLettersAfterACrash(t *testing.T) {
 		if err := os.WriteFile(path, slices.Concat(whole, whole[:cut]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		again := NewDeadLetters(path, "shop")
+		again := lettersAt(t, path, "shop")
 		if got := lettersIn(t, again); len(got) != 1 {
 			t.Fatalf("cut at %d: %d letters", cut, len(got))
 		}
@@ -156,7 +166,7 @@ func TestLettersAfterACrash(t *testing.T) {
 
 // TestLettersShownAreThoseOfTheBeginning: what is kept meanwhile does not come.
 func TestLettersShownAreThoseOfTheBeginning(t *testing.T) {
-	d := NewDeadLetters(filepath.Join(t.TempDir(), "dead.jsonl"), "shop")
+	d := lettersAt(t, filepath.Join(t.TempDir(), "dead.jsonl"), "shop")
 	keep(t, d, letterOf("1"))
 	n := 0
 	if err := d.Each(t.Context(), func(pipeline.DeadLetter) bool { keep(t, d, letterOf("2")); n++; return n < 10 }); err != nil || n != 1 {
@@ -167,9 +177,9 @@ func TestLettersShownAreThoseOfTheBeginning(t *testing.T) {
 
 // TestLettersWithoutAPlace say what to do.
 func TestLettersWithoutAPlace(t *testing.T) {
-	d := NewDeadLetters(filepath.Join(t.TempDir(), "none", "dead.jsonl"), "shop")
-	class(t, d.Keep(t.Context(), []pipeline.DeadLetter{letterOf("1")}), pipeline.Permanent)
-	class(t, NewDeadLetters(t.TempDir(), "shop").Keep(t.Context(), []pipeline.DeadLetter{letterOf("1")}), pipeline.Permanent)
+	_, err := NewDeadLetters(filepath.Join(t.TempDir(), "none", "dead.jsonl"), "shop")
+	class(t, err, pipeline.Permanent)
+	class(t, lettersAt(t, t.TempDir(), "shop").Keep(t.Context(), []pipeline.DeadLetter{letterOf("1")}), pipeline.Permanent)
 }
 
 // FuzzLetterLine: whatever stands in the file, a line is a letter or is passed over, and
@@ -184,7 +194,7 @@ func FuzzLetterLine(f *testing.F) {
 	f.Add([]byte(notGivenBack + `"pipeline":"shop","stage":"sink","value_base64":"/w=="}`))
 	f.Add([]byte(notGivenBack))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		d := NewDeadLetters("", "shop")
+		d := lettersAt(t, "", "shop")
 		letter, ok := d.letter(raw, 7)
 		if !ok {
 			return

@@ -57,7 +57,11 @@ func (c Components) letters(p *config.Pipeline, env Environment) (letterPlace, e
 		}
 		return kept, nil
 	case place.File != nil:
-		return local.NewDeadLetters(place.File.Path, p.Name), nil
+		kept, err := local.NewDeadLetters(place.File.Path, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		return kept, nil
 	}
 	return nil, nil
 }
