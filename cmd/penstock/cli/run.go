@@ -22,6 +22,7 @@ const grace = 5 * time.Second
 func newRun(c Components) *cobra.Command {
 	var settings runSettings
 	var metrics listener
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "run FILE…",
 		Short: "Run pipelines until SIGTERM, or until their sources are drained",
@@ -31,6 +32,10 @@ SIGTERM or Ctrl-C stops reading and settles what is under way; a second one ends
 the process at once, and nothing is lost either: what was under way comes again.
 Logs go to stderr: text on a terminal, JSON otherwise.
 
+With --watch, a file that is saved changes its pipelines: they settle what is under way,
+and go on as the file says now, without losing a record. While a file is wrong, what
+runs goes on, and the log says what is wrong.
+
 The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 		Example: "  penstock run user-behavior.yaml\n  penstock run --until-drained --metrics-listen 127.0.0.1:9090 *.yaml",
 		Args:    takes(1, math.MaxInt),
@@ -38,39 +43,55 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 			if err := errors.Join(settings.check(), metrics.check()); err != nil {
 				return invalid{err}
 			}
-			return c.runFiles(cmd, args, settings, metrics)
+			if watch && settings.untilDrained {
+				return invalid{errors.New("--watch and --until-drained exclude each other; leave one out")}
+			}
+			pipelines, err := c.parse(args)
+			if err != nil {
+				return err
+			}
+			line := &statusLine{to: cmd.ErrOrStderr()}
+			env := Environment{Log: newLogger(line, isTerminal(cmd.ErrOrStderr())), Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}
+			running, err := c.buildAll(pipelines, env, settings)
+			if err != nil {
+				return err
+			}
+			r := runner{settings: settings, metrics: metrics, line: line, terminal: isTerminal(cmd.ErrOrStderr()), log: env.Log}
+			if watch {
+				return c.watch(cmd.Context(), &r, args, env, running)
+			}
+			return r.run(cmd.Context(), running)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&settings.untilDrained, "until-drained", false, "end when all that is in the sources now is delivered and cleaned up")
 	flags.DurationVar(&settings.patience, "patience", 30*time.Second, "with --until-drained: how long to wait for Redis or Kafka before exit code 3")
+	flags.BoolVar(&watch, "watch", false, "change the pipelines when their files are saved")
 	flags.DurationVar(&settings.shutdown, "shutdown", 20*time.Second, "how long a stop may settle what is under way")
 	metrics.flags(flags)
 	return cmd
 }
 
-// runFiles runs every pipeline of the files, and returns when all have ended.
-func (c Components) runFiles(cmd *cobra.Command, files []string, settings runSettings, metrics listener) error {
-	pipelines, err := c.parse(files)
-	if err != nil {
-		return err
-	}
-	terminal := isTerminal(cmd.ErrOrStderr())
-	line := &statusLine{to: cmd.ErrOrStderr()}
-	log := newLogger(line, terminal)
-	running, err := c.buildAll(pipelines, Environment{Log: log, Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}, settings)
-	if err != nil {
-		return err
-	}
-	stopMetrics, err := metrics.serve(running, log)
+// runner runs pipelines, and shows how they are.
+type runner struct {
+	settings runSettings
+	metrics  listener
+	line     *statusLine
+	terminal bool
+	log      *slog.Logger
+}
+
+// run runs pipelines and closes them, and returns when all have ended.
+func (r *runner) run(ctx context.Context, running []*built) error {
+	stopMetrics, err := r.metrics.serve(running, r.log)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
-	if terminal {
-		defer line.follow(running)()
+	if r.terminal {
+		defer r.line.follow(running)()
 	}
-	return runAll(cmd.Context(), running, settings.shutdown+grace, log)
+	return runAll(ctx, running, r.settings.shutdown+grace, r.log)
 }
 
 // buildAll makes all pipelines, or none.
