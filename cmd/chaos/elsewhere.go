@@ -175,10 +175,9 @@ func failOver(ctx context.Context, r *run) error {
 	if err := r.watched.Servers[master].Restart(ctx); err != nil {
 		return err
 	}
-	return eventually(ctx, 30*time.Second, "the old master follows the new one", func() bool {
-		info, err := at.InfoMap(ctx, "replication").Result()
-		return err == nil && info["Replication"]["role"] == "slave" && info["Replication"]["master_link_status"] == "up"
-	})
+	follows, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return r.watched.Follow(follows, master, replica)
 }
 
 // caughtUp tells whether the only replica of a master has all it has.

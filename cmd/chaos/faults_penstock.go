@@ -86,13 +86,18 @@ func stopPastLease(ctx context.Context, j *job) error {
 // standsBy is what an instance says.
 const standsBy = "standing by"
 
-// killActive kills the active one of two instances.
+// killActive kills the active one of two instances, and waits until it is there again: the
+// lease may name the dead one until then.
 func killActive(ctx context.Context, j *job) error {
 	i, err := j.active(ctx, nil)
 	if err != nil {
 		return err
 	}
-	return i.kill(ctx)
+	n := i.started()
+	if err := i.kill(ctx); err != nil {
+		return err
+	}
+	return i.starting(ctx, n+1)
 }
 
 // active waits until an instance has the lease, another one than but.
