@@ -1,6 +1,6 @@
 # make test     every test, on servers that it installs and starts itself
 # make lint     what CI refuses
-# make chaos    everything is broken while events go through; CHAOS=--long for hours of it
+# make chaos    everything is broken while events go through; CHAOS=--long for an hour of it
 # make bench    Penstock beside what people use today
 # make build    bin/penstock
 
