@@ -156,6 +156,17 @@ func TestDeadLettersThatStay(t *testing.T) {
 	}
 }
 
+// TestDeadLettersAreExplained: what is weaker about them is said.
+func TestDeadLettersAreExplained(t *testing.T) {
+	for place, twice := range map[string]bool{"kafka: {topic: dead}": false, "redis_stream: {stream: dead}": true, "file: {path: dead.jsonl}": true} {
+		name := file(t, "name: p\nsource:\n  redis_list: {keys: [a]}\n  format: json\nsink:\n  kafka: {brokers: [\"localhost:9092\"], topic: out}\non_error: {then: dead_letter, dead_letter: {"+place+"}}\n")
+		got := penstock(t, "explain", name)
+		if got.code != 0 || !strings.Contains(got.out, "a record it refuses: goes to ") || strings.Contains(got.out, "none is lost, and after a crash one may be there twice") != twice {
+			t.Errorf("%s: %+v", place, got)
+		}
+	}
+}
+
 func TestDeadLettersOfPipelinesWithout(t *testing.T) {
 	none := file(t, "name: p\nsource:\n  generate: {events: 1}\nsink:\n  drop: {}\ndelivery: at_least_once\n")
 	got := penstock(t, "dead-letters", "list", none)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -25,23 +24,7 @@ func TestSMTs(t *testing.T) {
 	if got.code != 0 {
 		t.Errorf("%s%s", got.out, got.errOut)
 	}
-	readme, err := os.ReadFile(smtReadme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(readme), smtBegin)
-	table, after, also := strings.Cut(rest, smtEnd)
-	if !ok || !also {
-		t.Fatalf("%s has lost the marks of its table", smtReadme)
-	}
-	want := smtTable(t)
-	if flag.Lookup("update").Value.String() == "true" {
-		if err := os.WriteFile(smtReadme, []byte(before+smtBegin+want+smtEnd+after), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	} else if table != want {
-		t.Errorf("the table of %s is not what %s says; run this test with -update", smtReadme, smtFile)
-	}
+	marked(t, smtReadme, smtBegin, smtEnd, smtTable(t))
 }
 
 // smtTable is the table of the rows, as Markdown.
