@@ -59,13 +59,22 @@ func onSentinels(ctx context.Context, w *world) (*world, func() error, error) {
 	return other, stop, nil
 }
 
+// bounded gives a fault a minute: a Cluster that does not agree says nothing by itself.
+func bounded(name string, do func(context.Context, *run) error) fault {
+	return fault{name, func(ctx context.Context, r *run) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return do(ctx, r)
+	}}
+}
+
 // clusterFaults are what can happen to a Cluster whose nodes keep their writes.
 func clusterFaults(s sizes) []fault {
 	var all []fault
 	for range s.rounds {
-		all = append(all, fault{"slots are moved", moveSlots}, perJob("kill -9 of Penstock", killAtRandom), fault{"kill -9 of a master", killMaster})
+		all = append(all, bounded("slots are moved", moveSlots), perJob("kill -9 of Penstock", killAtRandom), bounded("kill -9 of a master", killMaster))
 	}
-	return append(all, fault{"a replica takes over", takeOver})
+	return append(all, bounded("a replica takes over", takeOver))
 }
 
 // moveSlots moves the slot of each pipeline to the next master, step by step, while events
@@ -142,7 +151,7 @@ func takeOver(ctx context.Context, r *run) error {
 func sentinelFaults(s sizes) []fault {
 	var all []fault
 	for range s.rounds {
-		all = append(all, fault{"the master is killed", failOver}, perJob("kill -9 of Penstock", killAtRandom))
+		all = append(all, bounded("the master is killed", failOver), perJob("kill -9 of Penstock", killAtRandom))
 	}
 	return all
 }

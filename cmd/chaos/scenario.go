@@ -78,7 +78,10 @@ func (c *chaos) scenario(ctx context.Context, s scenario) (_ []Row, err error) {
 	w := c.world
 	if s.elsewhere != nil {
 		var stop func() error
-		if w, stop, err = s.elsewhere(ctx, w); err != nil {
+		starting, cancel := context.WithTimeout(ctx, time.Minute)
+		w, stop, err = s.elsewhere(starting, w)
+		cancel()
+		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
