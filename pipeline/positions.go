@@ -63,7 +63,8 @@ type Placer interface {
 type Peeker interface {
 	Source
 	// Peek adds the records to b that a Reader which Open gives for req would read first,
-	// in order: at most limit. Whether they continue req.From is not looked at. Errors:
+	// in order: at most limit. b.Read is how many it has met: more than b has where those
+	// would be too many bytes. Whether they continue req.From is not looked at. Errors:
 	// Unreachable; Permanent where the shard holds something else.
 	Peek(ctx context.Context, req OpenRequest, b *Batch, limit Limit) error
 }

@@ -37,6 +37,9 @@ type shown struct {
 
 var _ pipeline.DeadLetterReader = (*Letters)(nil)
 
+// lettersPatience is how long the next records of a topic may take to come.
+const lettersPatience = 30 * time.Second
+
 // NewLetters shows the dead letters of a pipeline. It connects to nobody yet; the caller
 // closes it. Errors: Permanent, of files and settings.
 func NewLetters(c Connection, topic, pipelineName string) (*Letters, error) {
@@ -75,7 +78,9 @@ func (l *Letters) Each(ctx context.Context, yield func(pipeline.DeadLetter) bool
 	}
 	defer client.Close()
 	for left := len(from); left > 0; {
-		fetches := client.PollFetches(ctx)
+		waiting, cancel := context.WithTimeout(ctx, lettersPatience)
+		fetches := client.PollFetches(waiting)
+		cancel()
 		if err := fetches.Err(); err != nil {
 			return l.failed("reading", err)
 		}

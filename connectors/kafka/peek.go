@@ -45,18 +45,34 @@ func (s *Source) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipeline
 	}
 	defer client.Close()
 	for {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
+		waiting, cancel := context.WithTimeout(ctx, lookAfter)
+		fetches := client.PollFetches(waiting)
+		cancel()
+		switch err := fetches.Err(); {
+		case err != nil && waiting.Err() != nil && ctx.Err() == nil:
+			return nil // compaction has taken what was before the end
+		case err != nil:
 			return s.failed("reading", topic, err)
-		}
-		for records := fetches.RecordIter(); !records.Done(); {
-			record := records.Next()
-			if record.Offset < ends.stable && !record.Attrs.IsControl() {
-				addRecord(b, record)
-			}
-			if record.Offset >= ends.stable-1 || len(b.Records) == limit.Records || b.Bytes >= limit.Bytes {
-				return nil
-			}
+		case peeked(fetches, ends.stable, b, limit):
+			return nil
 		}
 	}
+}
+
+// peeked adds what was fetched, and tells whether that was all.
+func peeked(fetches kgo.Fetches, end int64, b *pipeline.Batch, limit pipeline.Limit) bool {
+	for records := fetches.RecordIter(); !records.Done(); {
+		record := records.Next()
+		if record.Offset < end && !record.Attrs.IsControl() {
+			b.Read++
+			if len(b.Records) > 0 && b.Bytes+sizeOf(record) > limit.Bytes {
+				return true
+			}
+			addRecord(b, record)
+		}
+		if record.Offset >= end-1 || len(b.Records) == limit.Records {
+			return true
+		}
+	}
+	return false
 }

@@ -301,5 +301,9 @@ func (s *FileSource) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipe
 	if err := r.Wait(ctx); err != nil && !errors.Is(err, pipeline.ErrEnd) {
 		return err
 	}
-	return r.Read(ctx, b, limit)
+	err = r.Read(ctx, b, limit)
+	if b.Read = len(b.Records); len(b.Records) < limit.Records && r.Wait(ctx) == nil {
+		b.Read++ // a line that would be too many bytes
+	}
+	return err
 }

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,14 +16,20 @@ var (
 	_ pipeline.Peeker = (*GroupSource)(nil)
 )
 
-// peekScript gives how many items were removed from a list, and items of it, of one moment:
-// somebody may be reading and trimming. It writes nothing.
+// peekScript gives how many items were removed from a list, and items of it, so many and
+// so many bytes at most, of one moment: somebody may be reading and trimming. It writes
+// nothing.
 var peekScript = redis.NewScript(`
 local base = tonumber(redis.call('HGET', KEYS[2], 'position') or '') or 0
-local first = math.max((tonumber(ARGV[1]) or base) - base, 0)
-local last = first + ARGV[2] - 1
-if ARGV[3] == 'lpush' then first, last = -last - 1, -first - 1 end
-return {tostring(base), redis.call('LRANGE', KEYS[1], first, last)}`)
+local first, bytes, items = math.max((tonumber(ARGV[1]) or base) - base, 0), 0, {}
+for n = first, first + ARGV[2] - 1 do
+  local item = redis.call('LINDEX', KEYS[1], ARGV[3] == 'lpush' and -n - 1 or n)
+  if not item then break end
+  bytes = bytes + #item
+  if bytes > tonumber(ARGV[4]) and #items > 0 then return {tostring(base), items, 1} end
+  items[#items + 1] = item
+end
+return {tostring(base), items, 0}`)
 
 // Peek shows items of a list; a position before its first item stands for that.
 func (s *ListSource) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipeline.Batch, limit pipeline.Limit) error {
@@ -40,16 +45,13 @@ func (s *ListSource) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipe
 	if from != nil {
 		after = strconv.FormatUint(from.Offset.Minor, 10)
 	}
-	reply, err := peekScript.Run(ctx, s.client, []string{shard, companion}, after, limit.Records, s.settings.PushedBy).Slice()
-	if err != nil || len(reply) != 2 {
+	reply, err := peekScript.Run(ctx, s.client, []string{shard, companion}, after, limit.Records, s.settings.PushedBy, limit.Bytes).Slice()
+	if err != nil || len(reply) != 3 {
 		return s.client.classify("looking at list "+shard, err)
 	}
 	text, _ := reply[0].(string)
 	base, _ := parseUint([]byte(text))
 	items, _ := reply[1].([]any)
-	if s.settings.PushedBy == "lpush" {
-		slices.Reverse(items)
-	}
 	number := base
 	if from != nil {
 		number = max(base, from.Offset.Minor)
@@ -57,14 +59,13 @@ func (s *ListSource) Peek(ctx context.Context, req pipeline.OpenRequest, b *pipe
 	now := time.UnixMilli(time.Now().UnixMilli())
 	for _, item := range items {
 		value, _ := item.(string)
-		if len(b.Records) > 0 && b.Bytes+len(value) > limit.Bytes {
-			break
-		}
 		number++
 		r := b.Add()
 		r.Offset.Minor, r.Time, r.Value = number, now, pipeline.RawValue(b.Arena.Copy([]byte(value)))
 		b.Bytes += len(value)
 	}
+	more, _ := reply[2].(int64)
+	b.Read = len(b.Records) + int(more)
 	return nil
 }
 
@@ -127,5 +128,6 @@ func (s *StreamSettings) peek(ctx context.Context, shared *client, key, after st
 	for ; err == nil && left > 0 && (b.Bytes < limit.Bytes || len(b.Records) == 0); left-- {
 		_, err = parser.entry(c, b, now)
 	}
+	b.Read = len(b.Records) + int(max(left, 0))
 	return shared.classify(doing, err)
 }

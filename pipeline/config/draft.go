@@ -38,8 +38,14 @@ func (d Draft) Text(catalog *Catalog) (string, error) {
 		w.line(0, "delivery: "+best.String())
 	}
 	w.line(0, "")
+	fields := true
+	if d.Format != "" {
+		if found, ok := catalog.find(formats, d.Format); ok {
+			fields = found.Fields != nil && found.Fields(nil)
+		}
+	}
 	w.line(0, "source:")
-	w.component(1, source)
+	w.component(1, source, fields)
 	if d.Format != "" {
 		if err := w.use(catalog, d.Format); err != nil {
 			return "", err
@@ -61,7 +67,7 @@ func (d Draft) Text(catalog *Catalog) (string, error) {
 	}
 	w.line(0, "")
 	w.line(0, "sink:")
-	w.component(1, sink)
+	w.component(1, sink, fields)
 	w.rest(source)
 	return w.String(), nil
 }
@@ -107,8 +113,9 @@ func (w *draft) use(catalog *Catalog, name string) error {
 	return nil
 }
 
-// component writes a source or sink.
-func (w *draft) component(depth int, c Component) {
+// component writes a source or sink. Where values have no fields, expressions over them are
+// comments.
+func (w *draft) component(depth int, c Component, hasFields bool) {
 	w.doc(depth, c.Doc)
 	examples := exampleFields(c)
 	if c.Settings == nil || examples == nil {
@@ -116,6 +123,13 @@ func (w *draft) component(depth int, c Component) {
 		return
 	}
 	fields := shapeOf(reflect.TypeOf(c.Settings()).Elem()).fields
+	if !hasFields {
+		for _, f := range fields {
+			if f.typ == typeExpression {
+				delete(examples, f.name)
+			}
+		}
+	}
 	if !slices.ContainsFunc(fields, func(f field) bool { return f.text(examples) != "" }) {
 		w.line(depth, c.Name+": {}")
 	} else {

@@ -147,7 +147,7 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for name, args := range map[string][]string{"help": {}, "help-run": {"run", "--help"}, "help-explain": {"help", "explain"}, "help-test": {"test", "--help"}, "help-replay": {"dead-letters", "replay", "--help"}, "help-preview": {"preview", "--help"}} {
+	for name, args := range map[string][]string{"help": {}, "help-run": {"run", "--help"}, "help-explain": {"help", "explain"}, "help-test": {"test", "--help"}, "help-replay": {"dead-letters", "replay", "--help"}, "help-preview": {"preview", "--help"}, "help-new": {"new", "--help"}} {
 		got := penstock(t, args...)
 		if got.code != 0 || got.errOut != "" {
 			t.Errorf("%v: %+v", args, got)

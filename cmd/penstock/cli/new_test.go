@@ -23,8 +23,7 @@ func TestNewFilesAreValid(t *testing.T) {
 					draft.Transforms = []string{name}
 				}
 				text, err := c.newFile(draft)
-				key := sink == "kafka" || sink == "watermill_kafka" // by a field: of what has fields
-				if err != nil && (format == "json" || !key) {
+				if err != nil {
 					t.Errorf("%+v: %v\n%s", draft, err, text)
 				}
 			}
@@ -91,5 +90,26 @@ func TestNew(t *testing.T) {
 	}
 	if got := penstock(t, "new", "--name", "a/b"); got.code != exitInvalid || !strings.Contains(fmt.Sprint(got), "a/b") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestNewAsks for what no flag says; an empty line takes what is offered.
+func TestNewAsks(t *testing.T) {
+	cmd := newNew(BuiltIn())
+	var asked strings.Builder
+	cmd.SetIn(strings.NewReader("shop\n\nstdout\n"))
+	cmd.SetErr(&asked)
+	if err := cmd.Flags().Set("format", "text"); err != nil {
+		t.Fatal(err)
+	}
+	draft := config.Draft{Name: "my-pipeline", Source: "redis_list", Sink: "kafka", Format: "text"}
+	if err := BuiltIn().askFor(cmd, &draft); err != nil {
+		t.Fatal(err)
+	}
+	if draft.Name != "shop" || draft.Source != "redis_list" || draft.Sink != "stdout" || draft.Format != "text" {
+		t.Errorf("%+v", draft)
+	}
+	if !strings.Contains(asked.String(), "Where records come from (redis_list, redis_stream,") || strings.Contains(asked.String(), "How values are read") {
+		t.Errorf("it has asked %q", asked.String())
 	}
 }

@@ -108,6 +108,37 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// TestPreviewSaysWhatItDoesNotShow: shards and records that are left out, and shards that do
+// not continue what was delivered.
+func TestPreviewSaysWhatItDoesNotShow(t *testing.T) {
+	e := pipelinetest.Embedded(t)
+	name := file(t, fmt.Sprintf("name: shop\nsource:\n  redis_list: {url: \"redis://%s\", keys: [a, b, c]}\nsink:\n  kafka: {brokers: [\"%s\"], topic: out, create_topic: {partitions: 1}}\n", e.RedisAddr, e.KafkaAddr))
+	for _, key := range []string{"a", "b", "c"} {
+		e.Redis.Push(key, "1", "2") //nolint:errcheck // the preview tells
+	}
+	got := penstock(t, "preview", "--records", "2", name)
+	if got.code != 0 || !strings.Contains(got.out, "2 records of") || !strings.Contains(got.out, "not looked at, for want of records: c") {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "run", "--until-drained", name); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	e.Redis.Push("b", "small", strings.Repeat("x", 9<<20), "after") //nolint:errcheck // the preview tells
+	got = penstock(t, "preview", "--shard", "b", name)
+	if got.code != 0 || !strings.Contains(got.out, "b: more waits than the 8 MiB that are shown") || !strings.Contains(got.out, "1 record of") || strings.Contains(got.out, "does not continue") {
+		t.Errorf("code %d, %.500s", got.code, got.out)
+	}
+	e.Redis.FlushAll()
+	e.Redis.Push("b", "3") //nolint:errcheck // the preview tells
+	got = penstock(t, "preview", "--shard", "b", name)
+	if got.code != 0 || !strings.Contains(got.out, "b: it does not continue what was delivered, and a run goes by on_gap: list b was never read: it has no companion") {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "preview", "--shard", "d", name); got.code != exitFailed || !strings.Contains(got.errOut, "there is no shard d") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestPreviewRefuses(t *testing.T) {
 	name := file(t, "name: p\nsource:\n  generate: {events: 1}\nsink:\n  drop: {}\ndelivery: at_least_once\n")
 	if got := penstock(t, "preview", name); got.code != exitFailed || !strings.Contains(got.errOut, "the source generate cannot show records without taking them") {

@@ -98,8 +98,11 @@ func (p previewed) last() trial.Record {
 
 // writePreviews shows records to people, one below the other: as they came, what each
 // stage has changed, and what becomes of them.
-func writePreviews(out io.Writer, p *config.Pipeline, all []previewed) error {
+func writePreviews(out io.Writer, p *config.Pipeline, all []previewed, notes []string) error {
 	errs := []error{writeLine(out, "%s (%s): %s of %s; nothing is taken or written\n", p.Name, p.At, count(len(all), "record"), p.Source.Component)}
+	for _, note := range notes {
+		errs = append(errs, writeLine(out, "%s\n", printable(note)))
+	}
 	for _, one := range all {
 		errs = append(errs, writeLine(out, "\n%s %s\n", printable(one.shard), one.offset))
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
