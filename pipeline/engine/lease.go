@@ -148,13 +148,20 @@ func (e *Engine) superseded(ctx context.Context, t *turn, err error) bool {
 	if t.lost.Load() {
 		return true
 	}
-	if class := pipeline.ClassOf(err); class != pipeline.Fenced && class != pipeline.Gap {
+	class := pipeline.ClassOf(err)
+	if class != pipeline.Fenced && class != pipeline.Gap {
 		return false
 	}
 	anew, takeErr := e.take(ctx)
 	if anew || takeErr != nil || t.lapsed.Load() {
 		return true
 	}
+	return class == pipeline.Fenced && e.takesBack()
+}
+
+// takesBack tells whether a lane is taken back now. Only a fence is answered so: to begin
+// anew at a gap would be to forget what shows it.
+func (e *Engine) takesBack() bool {
 	if !e.takenBack.IsZero() && time.Since(e.takenBack) < takeBackEvery*e.cfg.Lease.Life() {
 		return false
 	}

@@ -344,3 +344,27 @@ func TestStandbyHasPatience(t *testing.T) {
 		}
 	})
 }
+
+// TestGapWhileTheLeaseIsHeld halts at once: nobody else was active, and to begin anew would
+// be to forget what shows the gap.
+func TestGapWhileTheLeaseIsHeld(t *testing.T) {
+	bubble(t, func(r *rig) {
+		at := &register{}
+		r.source.fill("a", 100)
+		first := r.join("first", at)
+		r.until("the first moves", func() bool { return r.source.settled("a") == 100 })
+		var tried atomic.Int64
+		r.sink.commit = func(context.Context, *entry) (bool, error) {
+			tried.Add(1)
+			return false, &pipeline.Error{Class: pipeline.Gap, What: "something is missing"}
+		}
+		r.source.fill("a", 10)
+		r.until("it has halted", first.is(engine.Failed))
+		if err := first.stop(); pipeline.ClassOf(err) != pipeline.Gap {
+			r.Error(err)
+		}
+		if n := tried.Load(); n != 1 {
+			r.Errorf("it has tried %d times", n)
+		}
+	})
+}
