@@ -5,12 +5,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/connectors/kafka"
 	connector "github.com/penstock-io/penstock/connectors/redis"
+	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
@@ -197,4 +200,32 @@ func TestTakeoverWithoutALease(t *testing.T) {
 	j.emptied(soon)
 	stopped(t, current)
 	j.check(shop)
+}
+
+// TestSleeperOpensItsLane: who had the lease long ago and has been asleep while it opened its
+// lane fences the active instance. That one still has the lease: it takes the lane back,
+// and goes on.
+func TestSleeperOpensItsLane(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{"redis_list", "redis_stream"} {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			l, shop := newLeased(t, source), newShop()
+			pushing := l.push(shop, 20_000, 8_000).Start(t)
+			current := l.join()
+			current.Await(soon, "shard starts") // its lane is open
+			sink, err := kafka.NewSink(kafka.SinkSettings{Connection: kafka.Connection{Brokers: []string{l.kafka}}, Topic: l.name, Compression: "none", Transaction: 10 * time.Second},
+				pipeline.ExactlyOnce, kafka.DeadLetters{}, slog.New(slog.DiscardHandler))
+			must(t, err)
+			defer sink.Close() //nolint:errcheck // a test
+			lane, _, err := sink.Open(t.Context(), pipeline.LaneID{Pipeline: l.name, Lanes: 1, Instance: "the sleeper"})
+			must(t, err)
+			pushing.Wait(t, soon)
+			l.emptied(soon)
+			must(t, lane.Close(t.Context()))
+			wantIn(t, current.Log(), "what ended the work of this instance", "taken over by the sleeper")
+			stopped(t, current)
+			l.check(shop)
+		})
+	}
 }
