@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
 	// The stock subscriber sleeps once more when it is closed.
 	const sleeper = "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream.(*Subscriber).read"
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(sleeper), goleak.IgnoreAnyFunction(multiplier+"func2"), goleak.IgnoreAnyFunction(multiplier+"func3"))
+	ignore := []goleak.Option{goleak.IgnoreAnyFunction(sleeper), goleak.IgnoreAnyFunction(multiplier + "func2"), goleak.IgnoreAnyFunction(multiplier + "func3")}
+	goleak.VerifyTestMain(pipelinetest.Unhurried{M: m, Ignore: ignore}, ignore...)
 }
 
 // place is a Redis to test on.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 )
 
 var update = flag.Bool("update", false, "write golden files and the schema")
@@ -22,8 +23,9 @@ var update = flag.Bool("update", false, "write golden files and the schema")
 func TestMain(m *testing.M) {
 	// A goroutine of sarama's metrics never ends, there is one in a process; that of the
 	// stock subscriber for Redis sleeps half a second after its Close.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
-		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream.(*Subscriber).read"))
+	ignore := []goleak.Option{goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
+		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream.(*Subscriber).read")}
+	goleak.VerifyTestMain(pipelinetest.Unhurried{M: m, Ignore: ignore}, ignore...)
 }
 
 // answer is what a command line gave.
