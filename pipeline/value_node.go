@@ -78,10 +78,9 @@ func (n *Node) Fields(yield func(name string, value Node) bool) {
 	if !n.enter() {
 		return
 	}
-	last := n.lastOf()
+	last := n.view.lastOf()
 	for i := range n.view.members {
-		name := n.view.members[i].decodedName(n.view.text)
-		if last[name] == i && !yield(name, n.field(i)) {
+		if last(i) && !yield(n.view.members[i].decodedName(n.view.text), n.field(i)) {
 			return
 		}
 	}
@@ -108,7 +107,7 @@ func (n *Node) Elements(yield func(Node) bool) {
 // Len gives how many fields or elements the node has, 0 for all other types.
 func (n *Node) Len() int {
 	if n.enter() {
-		return len(n.lastOf())
+		return n.view.count()
 	}
 	count := 0
 	for range n.Elements {
@@ -221,13 +220,4 @@ func (n *Node) field(i int) Node {
 		f.view = n.view.enter(n.batch.borrowViews(), i)
 	}
 	return f
-}
-
-// lastOf gives the index of the last field of each name.
-func (n *Node) lastOf() map[string]int {
-	last := make(map[string]int, len(n.view.members))
-	for i := range n.view.members {
-		last[n.view.members[i].decodedName(n.view.text)] = i
-	}
-	return last
 }

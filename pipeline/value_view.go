@@ -91,6 +91,47 @@ func (o *object) find(name string) int {
 	return -1
 }
 
+// few is how many fields are compared one by one: more take a map.
+const few = 32
+
+// lastOf tells of the index of a field whether it is the last of its name.
+func (o *object) lastOf() func(i int) bool {
+	if len(o.members) <= few {
+		return o.isLast
+	}
+	last := make(map[string]int, len(o.members))
+	for i := range o.members {
+		last[o.members[i].decodedName(o.text)] = i
+	}
+	return func(i int) bool { return last[o.members[i].decodedName(o.text)] == i }
+}
+
+func (o *object) isLast(i int) bool {
+	m := &o.members[i]
+	for j := i + 1; j < len(o.members); j++ {
+		other := &o.members[j]
+		if m.edit == nil && other.edit == nil && !m.escaped && !other.escaped {
+			if string(o.text[m.name:m.nameEnd]) == string(o.text[other.name:other.nameEnd]) {
+				return false
+			}
+		} else if m.decodedName(o.text) == other.decodedName(o.text) {
+			return false
+		}
+	}
+	return true
+}
+
+// count gives how many names the object has.
+func (o *object) count() int {
+	n, last := 0, o.lastOf()
+	for i := range o.members {
+		if last(i) {
+			n++
+		}
+	}
+	return n
+}
+
 // enter gives the view of the value of field i, nil where it is not an object.
 func (o *object) enter(views *views, i int) *object {
 	m := &o.members[i]

@@ -55,10 +55,7 @@ func BenchmarkReadAndWriteOnly(b *testing.B) { benchmark(b) }
 // benchmark carries batches of 1,000 records through the stages, between reading
 // and writing JSON; a record is an operation.
 func benchmark(b *testing.B, makers ...func() (pipeline.Transform, error)) {
-	read, err := format.NewReader(format.JSON)
-	if err != nil {
-		b.Fatal(err)
-	}
+	read := format.NewReader(format.JSON{})
 	stages := []pipeline.Transform{read}
 	for _, make := range makers {
 		stage, err := make()
@@ -67,10 +64,7 @@ func benchmark(b *testing.B, makers ...func() (pipeline.Transform, error)) {
 		}
 		stages = append(stages, stage)
 	}
-	write, err := format.NewWriter(format.JSON)
-	if err != nil {
-		b.Fatal(err)
-	}
+	write := format.NewWriter(format.JSON{})
 	stages = append(stages, write)
 	raws := make([][]byte, 1000)
 	for i := range raws {

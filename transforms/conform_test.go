@@ -66,13 +66,13 @@ func TestTransformsConform(t *testing.T) {
 			}
 			return NewWhen(`has(value.price)`, inner)
 		}, documents},
-		"read json":        {reader(format.JSON), raw},
-		"read text":        {reader(format.Text), raw},
-		"read bytes":       {reader(format.Bytes), raw},
-		"write json":       {writer(format.JSON), documents},
-		"write text":       {writer(format.Text), documents},
-		"write bytes":      {writer(format.Bytes), documents},
-		"write as it came": {writer(format.AsItCame), documents},
+		"read json":        {reader(format.JSON{}), raw},
+		"read text":        {reader(format.Text{}), raw},
+		"read bytes":       {reader(format.Bytes{}), raw},
+		"write json":       {writer(format.JSON{}), documents},
+		"write text":       {writer(format.Text{}), documents},
+		"write bytes":      {writer(format.Bytes{}), documents},
+		"write as it came": {writer(nil), documents},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conform.Transform(t, conform.TransformCase{Fresh: func(t *testing.T) pipeline.Transform {
@@ -86,10 +86,10 @@ func TestTransformsConform(t *testing.T) {
 	}
 }
 
-func reader(name string) func() (pipeline.Transform, error) {
-	return func() (pipeline.Transform, error) { return format.NewReader(name) }
+func reader(f pipeline.Format) func() (pipeline.Transform, error) {
+	return func() (pipeline.Transform, error) { return format.NewReader(f), nil }
 }
 
-func writer(name string) func() (pipeline.Transform, error) {
-	return func() (pipeline.Transform, error) { return format.NewWriter(name) }
+func writer(f pipeline.Format) func() (pipeline.Transform, error) {
+	return func() (pipeline.Transform, error) { return format.NewWriter(f), nil }
 }

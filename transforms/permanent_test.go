@@ -27,8 +27,8 @@ func TestRefusalsDoNotPass(t *testing.T) {
 		"key, a field is missing":       made(transforms.NewKey("value.nothing")),
 		"partition, not a whole number": made(transforms.NewPartition("value.text")),
 		"dedupe, a field is missing":    made(transforms.NewDedupe(transforms.DedupeSettings{Key: "value.nothing", Within: time.Minute, MaxKeys: 10}, time.Now)),
-		"json, not JSON":                made(format.NewReader("json")),
-		"text, not UTF-8":               made(format.NewReader("text")),
+		"json, not JSON":                format.NewReader(format.JSON{}),
+		"text, not UTF-8":               format.NewReader(format.Text{}),
 	} {
 		b := &pipeline.Batch{Shard: "a"}
 		r := b.Add()

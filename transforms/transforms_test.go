@@ -22,10 +22,7 @@ func batch(t testing.TB, values ...string) *pipeline.Batch {
 		r.Headers = []pipeline.Header{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}, {Key: "a", Value: []byte("3")}}
 		r.Value = pipeline.RawValue([]byte(value))
 	}
-	read, err := format.NewReader(format.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
+	read := format.NewReader(format.JSON{})
 	apply(t, read, b)
 	for r := range b.Live {
 		if r.Value.Kind() != pipeline.Document {

@@ -41,6 +41,9 @@ type Component struct {
 	// for which it is true takes no format. nil: they have none, or, for a
 	// transform, those they had.
 	Fields func(settings any) bool
+	// Inner gives the format that a format's settings name, whose values are those of the
+	// format: Fields says of that one whether they have fields. nil: it names none.
+	Inner func(settings any) pipeline.Named
 	// Redis says of a source's settings, as Fields, whether it reads a Redis, which keeps
 	// the pipeline's lease, and can keep its dead letters, too. nil: no.
 	Redis func(settings any) bool

@@ -55,6 +55,13 @@ func (d *decoder) use(n *yaml.Node, use *Use, f field, path string) {
 	d.component(key, settings, use, f.of, join(path, key.Value))
 }
 
+// named decodes a component that the settings of another one name.
+func (d *decoder) named(n *yaml.Node, named *pipeline.Named, f field, path string) {
+	var use Use
+	d.use(n, &use, f, path)
+	*named = pipeline.Named{Component: use.Component, Settings: use.Settings}
+}
+
 // component decodes a component's settings.
 func (d *decoder) component(key, n *yaml.Node, use *Use, k kind, path string) {
 	d.place(path, key, n)
@@ -81,7 +88,7 @@ func (d *decoder) component(key, n *yaml.Node, use *Use, k kind, path string) {
 
 // emptySettings makes an object of nothing, where a component takes one.
 func (d *decoder) emptySettings(n *yaml.Node, t reflect.Type) *yaml.Node {
-	if s := shapeOf(t); s.whole != nil || s.scalar != nil {
+	if s := shapeOf(t); s.whole != nil || s.scalar != nil && !s.scalar.hasDefault {
 		return n
 	}
 	return &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}
@@ -135,7 +142,11 @@ func (d *decoder) nearest(path string) *yaml.Node {
 
 // sample is the component's example without its name, where it is one line.
 func (c Component) sample() string {
-	_, after, _ := strings.Cut(c.Example, c.Name+":")
+	example := strings.TrimSpace(c.Example)
+	if inner, ok := strings.CutPrefix(example, "{"); ok {
+		example = strings.TrimSuffix(inner, "}") // a format stands alone in braces
+	}
+	_, after, _ := strings.Cut(example, c.Name+":")
 	if after = strings.TrimSpace(after); strings.Contains(after, "\n") {
 		return ""
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/penstock-io/penstock/pipeline"
 )
 
 // decoder fills the spec of one document from its nodes.
@@ -91,6 +93,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f field, path string) {
 		d.value(n, v.Elem(), f, path)
 	case f.typ == typeUse:
 		d.use(n, v.Addr().Interface().(*Use), f, path)
+	case f.typ == typeNamed:
+		d.named(n, v.Addr().Interface().(*pipeline.Named), f, path)
 	case f.typ == typeExpression:
 		d.expression(n, v, f, path)
 	case f.typ.Kind() == reflect.Interface:
@@ -196,15 +200,33 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, f field, path string)
 		whole := *s.whole
 		whole.name = f.name
 		d.value(n, v.FieldByIndex(whole.index), whole, path)
-	case s.scalar != nil && n.Kind == yaml.ScalarNode:
+	case s.scalar != nil && (n.Kind == yaml.ScalarNode || d.namesComponent(n, *s.scalar)):
 		scalar := *s.scalar
 		scalar.otherwise = ", or an object of " + strings.Join(s.names(), ", ")
 		d.value(n, v.FieldByIndex(scalar.index), scalar, path)
+		if scalar.typ == typeNamed {
+			d.others(n, v, s, path)
+		}
 	case n.Kind == yaml.MappingNode:
 		d.fields(n, v, s, path)
 	default:
 		d.want(n, f, path)
 	}
+}
+
+// others fills in the fields of a struct that stand beside its scalar.
+func (d *decoder) others(n *yaml.Node, v reflect.Value, s shape, path string) {
+	for _, f := range s.fields {
+		if f.name != s.scalar.name {
+			d.absent(n, v.FieldByIndex(f.index), f, path)
+		}
+	}
+}
+
+// namesComponent says whether a node is an object that names a component, where f takes
+// one: {base64: json}.
+func (d *decoder) namesComponent(n *yaml.Node, f field) bool {
+	return f.typ == typeNamed && n.Kind == yaml.MappingNode && len(n.Content) == 2 && d.isComponent(f, n.Content[0].Value)
 }
 
 // fields decodes the fields of a mapping, and what is absent from it.
@@ -275,7 +297,7 @@ func (d *decoder) absent(n *yaml.Node, v reflect.Value, f field, path string) {
 			key = d.keyAt(path)
 		}
 		d.failAt(key, fmt.Sprintf("%s is missing%s", f.name, in), "write "+d.missing(f))
-	case f.typ.Kind() == reflect.Struct && f.typ != typeUse:
+	case f.typ.Kind() == reflect.Struct && f.typ != typeUse && f.typ != typeNamed:
 		d.places[at] = d.places[path]
 		if s := shapeOf(f.typ); s.whole == nil {
 			d.fields(&yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}, v, s, at)

@@ -56,6 +56,9 @@ func (w *writer) value(v reflect.Value, f field) *yaml.Node {
 	switch f.typ {
 	case typeUse:
 		return w.use(v.Interface().(Use))
+	case typeNamed:
+		named := v.Interface().(pipeline.Named)
+		return w.use(Use{Component: named.Component, Settings: named.Settings})
 	case typeSecret:
 		return text(showSecret(v.String()))
 	case typeExpression:
@@ -95,7 +98,7 @@ func (w *writer) structure(v reflect.Value) *yaml.Node {
 	}
 	s := shapeOf(v.Type())
 	for _, single := range []*field{s.whole, s.scalar} {
-		if single == nil || single == s.scalar && v.FieldByIndex(single.index).IsZero() {
+		if single == nil || single == s.scalar && (v.FieldByIndex(single.index).IsZero() || single.typ == typeNamed && len(s.fields) > 1) {
 			continue
 		}
 		f := *single

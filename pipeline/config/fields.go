@@ -45,6 +45,7 @@ var (
 	typeExpression = reflect.TypeFor[pipeline.Expression]()
 	typeDelivery   = reflect.TypeFor[pipeline.Delivery]()
 	typeUse        = reflect.TypeFor[Use]()
+	typeNamed      = reflect.TypeFor[pipeline.Named]()
 	typeOnError    = reflect.TypeFor[OnError]()
 	typeTest       = reflect.TypeFor[Test]()
 )
@@ -113,7 +114,7 @@ func impliedDefault(t reflect.Type) (def string, ok bool) {
 	if t.Kind() == reflect.Bool {
 		return "false", true
 	}
-	if t.Kind() != reflect.Struct || t == typeUse {
+	if t.Kind() != reflect.Struct || t == typeUse || t == typeNamed {
 		return "", false
 	}
 	s := shapeOf(t)
@@ -189,7 +190,7 @@ func (f field) typeName() string {
 		return "secret text"
 	case typeExpression:
 		return "expression"
-	case typeUse:
+	case typeUse, typeNamed:
 		return string(f.of)
 	}
 	switch f.typ.Kind() {
@@ -221,7 +222,7 @@ func (f field) component() kind {
 	if f.typ.Kind() == reflect.Slice {
 		return f.element().component()
 	}
-	if f.typ.Kind() != reflect.Struct || f.typ == typeUse {
+	if f.typ.Kind() != reflect.Struct || f.typ == typeUse || f.typ == typeNamed {
 		return ""
 	}
 	if s := shapeOf(f.typ); s.component != nil {

@@ -113,7 +113,7 @@ func fieldsOf(t reflect.Type, name, path string, depth int, yield func(f field, 
 		}
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == typeUse || depth > maxNesting {
+	if t.Kind() != reflect.Struct || t == typeUse || t == typeNamed || depth > maxNesting {
 		return
 	}
 	s := shapeOf(t)

@@ -108,6 +108,10 @@ func (c *checker) unsure(path string) bool { return c.decoder.knownBad(path, "\x
 
 func (c *checker) fields(k kind, use Use) bool {
 	component, ok := c.catalog.find(k, use.Component)
+	if ok && component.Inner != nil {
+		inner := component.Inner(use.Settings)
+		return c.fields(k, Use{Component: inner.Component, Settings: inner.Settings})
+	}
 	return ok && component.Fields != nil && component.Fields(use.Settings)
 }
 

@@ -100,7 +100,7 @@ func (f field) notEmpty(keyword string, schema object) object {
 // special gives the schema of what is written in a way of its own; nil: f is not.
 func (s schemer) special(f field) object {
 	switch {
-	case f.typ == typeUse:
+	case f.typ == typeUse, f.typ == typeNamed:
 		return defined("format")
 	case f.typ == typeOnError:
 		return defined("on_error")
@@ -215,8 +215,12 @@ func (s schemer) settings(c Component, depth int) object {
 	if c.Settings != nil {
 		schema = s.structure(reflect.TypeOf(c.Settings()).Elem(), depth+1)
 	}
-	if schema["type"] == "object" && !c.needsSettings() && schema["properties"] != nil || c.Settings == nil {
+	switch {
+	case c.needsSettings():
+	case schema["type"] == "object":
 		schema["type"] = []string{"object", "null"}
+	default:
+		schema = object{"anyOf": []object{{"type": "null"}, schema}}
 	}
 	if c.Doc != "" {
 		schema["description"] = c.Doc
@@ -230,5 +234,5 @@ func (c Component) needsSettings() bool {
 		return false
 	}
 	s := shapeOf(reflect.TypeOf(c.Settings()).Elem())
-	return s.whole != nil || s.scalar != nil || len(s.required()) > 0
+	return s.whole != nil || s.scalar != nil && !s.scalar.hasDefault || len(s.required()) > 0
 }

@@ -25,11 +25,7 @@ func ExampleNew() {
 	defer source.Close()
 	sink := local.NewStdout(local.StdoutSettings{}, os.Stdout)
 	defer sink.Close()
-	read, err := format.NewReader(format.JSON)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	read := format.NewReader(format.JSON{})
 	filter, err := transforms.NewFilter(transforms.FilterSettings{Condition: `value.action == "buy"`})
 	if err != nil {
 		fmt.Println(err)

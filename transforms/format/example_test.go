@@ -9,11 +9,8 @@ import (
 )
 
 // apply runs a stage on a batch.
-func apply(stage pipeline.Transform, err error, b *pipeline.Batch) {
-	if err == nil {
-		err = stage.Apply(context.Background(), b)
-	}
-	if err != nil {
+func apply(stage pipeline.Transform, b *pipeline.Batch) {
+	if err := stage.Apply(context.Background(), b); err != nil {
 		fmt.Println(err)
 	}
 }
@@ -23,8 +20,7 @@ func ExampleNewReader() {
 	b := &pipeline.Batch{}
 	b.Add().Value = pipeline.RawValue([]byte(`{"user":"u1"}`))
 	b.Add().Value = pipeline.RawValue(nil)
-	reader, err := format.NewReader(format.JSON)
-	apply(reader, err, b)
+	apply(format.NewReader(format.JSON{}), b)
 	user, _ := b.Records[0].Value.Get("user")
 	fmt.Println(user.Text())
 	fmt.Println(b.Records[1].Failure.Err)
@@ -37,8 +33,7 @@ func ExampleNewReader() {
 func ExampleNewWriter() {
 	b := &pipeline.Batch{}
 	b.Add().Value = pipeline.TextValue([]byte(`say "hello"`))
-	writer, err := format.NewWriter(format.JSON)
-	apply(writer, err, b)
+	apply(format.NewWriter(format.JSON{}), b)
 	fmt.Println(string(b.Records[0].Value.Raw()))
 	// Output: "say \"hello\""
 }

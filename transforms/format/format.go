@@ -1,5 +1,11 @@
 // Package format reads the bytes of values when they come, and writes them when
-// they go. A Reader is the first transform of a pipeline, a Writer the last.
+// they go. A Reader is the first transform of a pipeline, a Writer the last; each has
+// a pipeline.Format, and a file of this package holds one format, or several of a kind.
+//
+// Between them a value is bytes, text, or a document (JSON text). So each format but
+// bytes and text is a way from its bytes to JSON text and one back, which lose nothing:
+// numbers stay exact, fields keep their order. What the format has and JSON has not
+// (bytes, times, NaN) gets a form in JSON that the way back understands.
 //
 // What a Writer makes of a value, by how it was read:
 //
@@ -13,134 +19,103 @@
 package format
 
 import (
+	"bytes"
 	"context"
-	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// The formats.
-const (
-	AsItCame = ""      // of a Writer only
-	Bytes    = "bytes" // nothing is read; values have no fields
-	Text     = "text"  // valid UTF-8; values have no fields
-	JSON     = "json"  // a JSON text
-)
-
-// Names lists the formats that a file can name.
-func Names() []string { return []string{Bytes, JSON, Text} }
-
 // Reader reads values that nothing has read yet.
-type Reader struct {
-	read func(*pipeline.Batch, []byte) (pipeline.Value, error)
-}
+type Reader struct{ format pipeline.Format }
 
 // NewReader makes the reader of a format.
-func NewReader(name string) (*Reader, error) {
-	switch name {
-	case Bytes:
-		return &Reader{}, nil
-	case Text:
-		return &Reader{readText}, nil
-	case JSON:
-		return &Reader{readJSON}, nil
-	}
-	return nil, unknown(name)
-}
+func NewReader(f pipeline.Format) *Reader { return &Reader{f} }
 
 // Apply reads the values of b. Those that do not fit the format are errors of
 // their records; those that are read already (entries of a stream) stay.
-func (f *Reader) Apply(_ context.Context, b *pipeline.Batch) error {
-	if f.read == nil {
-		return nil
-	}
-	for r := range b.Live {
-		if r.Value.Kind() != pipeline.Opaque {
+func (r *Reader) Apply(ctx context.Context, b *pipeline.Batch) error {
+	for record := range b.Live {
+		if record.Value.Kind() != pipeline.Opaque {
 			continue
 		}
-		v, err := f.read(b, r.Value.Raw())
-		if err != nil {
-			r.Fail(err)
-			continue
+		v, err := r.format.Read(ctx, b, record.Value.Raw())
+		switch {
+		case err == nil:
+			record.Value = v
+		case pipeline.ClassOf(err) == pipeline.Permanent:
+			record.Fail(err)
+		default:
+			return err
 		}
-		r.Value = v
 	}
 	return nil
 }
 
-func readText(_ *pipeline.Batch, raw []byte) (pipeline.Value, error) {
-	if !utf8.Valid(raw) {
-		return pipeline.Value{}, &pipeline.Error{Class: pipeline.Permanent, What: "the value is not valid UTF-8",
-			Do: "set source.format to bytes to take it as it is"}
-	}
-	return pipeline.TextValue(raw), nil
-}
-
-func readJSON(b *pipeline.Batch, raw []byte) (pipeline.Value, error) {
-	const asItIs = "set source.format to text or bytes to take it as it is"
-	if len(raw) == 0 {
-		return pipeline.Value{}, &pipeline.Error{Class: pipeline.Permanent, What: "the value is empty, and that is not JSON", Do: asItIs}
-	}
-	v, err := b.Document(raw)
-	if err != nil {
-		return v, &pipeline.Error{Class: pipeline.Permanent, What: "the value cannot be read", Err: err, Do: asItIs}
-	}
-	return v, nil
-}
-
 // Writer writes values, and seals the batch.
-type Writer struct {
-	write func(*pipeline.Batch, *pipeline.Value) error
-}
+type Writer struct{ format pipeline.Format }
 
-// NewWriter makes the writer of a format.
-func NewWriter(name string) (*Writer, error) {
-	switch name {
-	case AsItCame, Bytes:
-		return &Writer{}, nil
-	case Text:
-		return &Writer{writeText}, nil
-	case JSON:
-		return &Writer{writeJSON}, nil
-	}
-	return nil, unknown(name)
-}
+// NewWriter makes the writer of a format; nil: values go out as they came.
+func NewWriter(f pipeline.Format) *Writer { return &Writer{f} }
 
 // Apply writes the values of b, and seals it. Values that the format cannot hold
 // are errors of their records.
-func (f *Writer) Apply(_ context.Context, b *pipeline.Batch) error {
-	if f.write != nil {
-		for r := range b.Live {
-			if err := f.write(b, &r.Value); err != nil {
-				r.Fail(err)
+func (w *Writer) Apply(ctx context.Context, b *pipeline.Batch) error {
+	if w.format != nil {
+		for record := range b.Live {
+			err := w.format.Write(ctx, b, &record.Value)
+			if err == nil {
+				continue
 			}
+			if pipeline.ClassOf(err) != pipeline.Permanent {
+				return err
+			}
+			record.Fail(err)
 		}
 	}
 	b.Seal()
 	return nil
 }
 
-func writeText(b *pipeline.Batch, v *pipeline.Value) error {
-	if v.Kind() == pipeline.Opaque && !utf8.Valid(v.Raw()) {
-		return &pipeline.Error{Class: pipeline.Permanent, What: "the value is not valid UTF-8", Do: "set sink.format to bytes"}
-	}
-	if n, ok := v.Root(); ok && n.Type() == pipeline.JSONString {
-		*v = pipeline.TextValue(n.AppendText(b.Arena.Alloc(len(n.Raw()))))
-	}
-	return nil
+// refused is an error of one value.
+func refused(what string, err error, do string) error {
+	return &pipeline.Error{Class: pipeline.Permanent, What: what, Err: err, Do: do}
 }
 
-func writeJSON(b *pipeline.Batch, v *pipeline.Value) error {
+// unread is the error of bytes that are not of a format.
+func unread(err error) error {
+	return refused("the value cannot be read", err, "set source.format to what it is; text or bytes take it as it is")
+}
+
+// root gives the document that a format is to write; a text is a JSON string.
+func root(b *pipeline.Batch, v *pipeline.Value) (pipeline.Node, error) {
 	switch v.Kind() {
-	case pipeline.Opaque:
-		return &pipeline.Error{Class: pipeline.Permanent, What: "the value is bytes, and those have no JSON form",
-			Do: "set source.format to json or text"}
 	case pipeline.Text:
-		return v.Set(b, nil, pipeline.AppendString(b.Arena.Alloc(len(v.Raw())+2), v.Raw()))
+		text := pipeline.Value{}
+		raw := v.Raw()
+		if err := text.Set(b, nil, pipeline.AppendString(b.Arena.Alloc(len(raw)+2), raw)); err != nil {
+			return pipeline.Node{}, err
+		}
+		n, _ := text.Root()
+		return n, nil
+	case pipeline.Document:
+		n, _ := v.Root()
+		return n, nil
 	}
-	return nil
+	return pipeline.Node{}, refused("the value is bytes, and has no fields that could be written", nil, "set source.format to what the value is")
 }
 
-func unknown(name string) error {
-	return &pipeline.Error{Class: pipeline.Permanent, What: "there is no format " + name, Do: "use bytes, json or text"}
+// textOf gives the text of a JSON string; it may lie in the string itself.
+func textOf(n pipeline.Node) []byte {
+	raw := n.Raw()
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	return n.AppendText(nil)
+}
+
+// document makes a value of JSON text that a format wrote, for which it vouches.
+func document(b *pipeline.Batch, json []byte) (pipeline.Value, error) {
+	var v pipeline.Value
+	err := v.Set(b, nil, json)
+	return v, err
 }

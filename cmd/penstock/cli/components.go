@@ -8,7 +8,6 @@ import (
 	"github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms"
-	"github.com/penstock-io/penstock/transforms/format"
 )
 
 // This file is the only list of what is built in.
@@ -130,26 +129,6 @@ func withGroup(settings any, i SourceInfo) SourceInfo {
 	i.Order = "the entries of each consumer in their order; between consumers, and when entries are taken over, there is none"
 	i.Asks = nil
 	return i
-}
-
-// formats are the formats that are built in.
-func formats() []Format {
-	return []Format{
-		formatOf(Format{Name: format.JSON, Example: "json\n", Fields: true,
-			Doc: `JSON texts. Their fields can be read and changed.
-
-What nothing changes goes out byte for byte: the order of fields, escapes, 12.50
-and numbers beyond 64 bits too.`}),
-		formatOf(Format{Name: format.Text, Example: "text\n", Doc: "UTF-8 text. The value is one string."}),
-		formatOf(Format{Name: format.Bytes, Example: "bytes\n", Doc: "Bytes, as they are. The default of sources."}),
-	}
-}
-
-// formatOf is a format of package format, by its name.
-func formatOf(f Format) Format {
-	f.NewReader = func() (pipeline.Transform, error) { return format.NewReader(f.Name) }
-	f.NewWriter = func() (pipeline.Transform, error) { return format.NewWriter(f.Name) }
-	return f
 }
 
 // transformKinds are the transforms that are built in.

@@ -14,7 +14,6 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/transforms"
-	"github.com/penstock-io/penstock/transforms/format"
 )
 
 func newExplain(c Components) *cobra.Command {
@@ -145,7 +144,7 @@ func (c Components) way(p *config.Pipeline) []stop {
 	switch in := p.Source.Format; {
 	case in == nil:
 		stops = append(stops, stop{"source.format", "none: values have fields already"})
-	case in.Component == format.Bytes:
+	case in.Component == bytesFormat:
 		stops = append(stops, stop{"source.format", "bytes: values are taken as they are"})
 	default:
 		stops = append(stops, stop{"source.format", "reads " + in.Component + refused})

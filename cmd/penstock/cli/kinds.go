@@ -30,6 +30,8 @@ type Environment struct {
 	DeadLetters string
 	// Source is the name of the pipeline's source: redis_list.
 	Source string
+	// Format makes a format that settings name.
+	Format func(pipeline.Named) (pipeline.Format, error)
 }
 
 // What is known of a component: what a file may say of it, and what the reference
@@ -66,6 +68,15 @@ type (
 		// Fields says whether values have fields after it, as that of a source; nil:
 		// those they had.
 		Fields func(settings any) bool
+	}
+	// FormatInfo says what there is to know of a format. Name is required.
+	FormatInfo struct {
+		Name, Doc, Example string // as those of a source
+		// Fields: the values that were read have fields.
+		Fields bool
+		// Inner gives the format that is within, with settings (a pointer to them), where
+		// the values that were read are those of that one; nil: there is none.
+		Inner func(settings any) pipeline.Named
 	}
 	// SinkInfo says what there is to know of a sink. Name, Keeps and Order are
 	// required.
@@ -108,24 +119,18 @@ type (
 		TransformInfo
 		maker[pipeline.Transform]
 	}
+	// Format is a format that files may name. NewFormat makes one; the zero Format is
+	// none.
+	Format struct {
+		FormatInfo
+		maker[pipeline.Format]
+	}
 	// Sink is a sink that files may name. NewSink makes one; the zero Sink is none.
 	Sink struct {
 		SinkInfo
 		maker[pipeline.Sink]
 	}
 )
-
-// Format reads the bytes of values when they come and writes them when they go.
-// All but Doc and Example is required; a format has no settings.
-type Format struct {
-	Name, Doc, Example string // as those of a source
-	// Fields: the values that were read have fields.
-	Fields bool
-	// NewReader makes what reads: it gives each live record of a batch whose value is
-	// Opaque a Value, or an error. NewWriter makes what writes: it makes the bytes of
-	// each live record's value, or an error, and seals the batch.
-	NewReader, NewWriter func() (pipeline.Transform, error)
-}
 
 // NewSource gives a source that is made by build, once for each pipeline that names
 // it, with the settings of its file. S is a struct; the tags of its fields say what
@@ -149,6 +154,16 @@ func NewTransform[S any, P pipeline.Transform](info TransformInfo, build func(en
 	return Transform{info, m}
 }
 
+// NewFormat gives a format that is made by build, once for each place that names it, as
+// NewSource does.
+func NewFormat[S any, P pipeline.Format](info FormatInfo, build func(env Environment, settings S) (P, error)) Format {
+	m := maker[pipeline.Format]{settings: reflect.TypeFor[S]()}
+	if build != nil {
+		m.build = func(env Environment, settings any) (pipeline.Format, error) { return build(env, *settings.(*S)) }
+	}
+	return Format{info, m}
+}
+
 // NewSink gives a sink that is made by build, once for each pipeline that names it,
 // as NewSource does.
 func NewSink[S any, P pipeline.Sink](info SinkInfo, build func(env Environment, settings S) (P, error)) Sink {
@@ -169,7 +184,7 @@ type maker[C any] struct {
 func (m maker[C]) fault() (what, do string) {
 	switch {
 	case m.settings == nil:
-		return "it was not made by its constructor", "use NewSource, NewTransform or NewSink"
+		return "it was not made by its constructor", "use NewSource, NewTransform, NewFormat or NewSink"
 	case m.settings.Kind() != reflect.Struct:
 		return "its settings are a " + m.settings.String(), "take a struct; one without fields has no settings"
 	case m.build == nil:
@@ -198,7 +213,11 @@ func (t Transform) component() config.Component {
 }
 
 func (f Format) component() config.Component {
-	return config.Component{Name: f.Name, Doc: f.Doc, Example: f.Example, Fields: func(any) bool { return f.Fields }}
+	c := config.Component{Name: f.Name, Doc: f.Doc, Example: f.Example, Inner: f.Inner, Fields: func(any) bool { return f.Fields }}
+	if f.settings != nil && f.settings.NumField() > 0 {
+		c.Settings = f.fresh
+	}
+	return c
 }
 
 func (s Sink) component() config.Component {

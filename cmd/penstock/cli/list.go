@@ -55,9 +55,8 @@ func (c Components) check() error {
 		refuse("transform", t.Name, what, do)
 	}
 	for _, f := range c.Formats {
-		if f.NewReader == nil || f.NewWriter == nil {
-			refuse("format", f.Name, "it cannot both read and write", "give it NewReader and NewWriter")
-		}
+		what, do := f.fault()
+		refuse("format", f.Name, what, do)
 	}
 	for _, s := range c.Sinks {
 		what, do := s.fault()
@@ -99,8 +98,13 @@ func (c Components) transform(step config.Step) Transform {
 	return pick(c.Transforms, func(t Transform) bool { return t.Name == step.Component })
 }
 
-func (c Components) format(name string) Format {
-	return pick(c.Formats, func(f Format) bool { return f.Name == name })
+// format makes a format with its settings.
+func (c Components) format(named pipeline.Named, env Environment) (pipeline.Format, error) {
+	f := pick(c.Formats, func(f Format) bool { return f.Name == named.Component })
+	if named.Settings == nil {
+		named.Settings = f.fresh() // it has none
+	}
+	return f.build(env, named.Settings)
 }
 
 func (c Components) sink(p *config.Pipeline) Sink {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/penstock-io/penstock/connectors/local"
 	"github.com/penstock-io/penstock/pipeline"
-	"github.com/penstock-io/penstock/transforms/format"
 )
 
 type tagSettings struct {
@@ -41,6 +41,7 @@ func newPage(env Environment, _ struct{}) (*local.Stdout, error) {
 var (
 	linesInfo = SourceInfo{Name: "lines", Doc: "Lines of our own.", Keeps: "they cannot be read again", Order: "in their order"}
 	tagInfo   = TransformInfo{Name: "tag", Doc: "Tags of our own.", But: "forgets who wrote it"}
+	upperInfo = FormatInfo{Name: "upper", Doc: "Capitals.", Example: "upper: {mark: '!'}\n"}
 	pageInfo  = SinkInfo{Name: "page", Doc: "Pages of our own.", Best: pipeline.AtLeastOnce, Keeps: "it is paper", Order: "from top to bottom"}
 )
 
@@ -49,8 +50,7 @@ func ours() Components {
 	c := BuiltIn()
 	c.Sources = append(c.Sources, NewSource(linesInfo, newLines))
 	c.Transforms = append(c.Transforms, NewTransform(tagInfo, newTagger))
-	c.Formats = append(c.Formats, Format{Name: "upper", Doc: "Capitals.", NewReader: func() (pipeline.Transform, error) { return tagger{"read "}, nil },
-		NewWriter: func() (pipeline.Transform, error) { return tagger{"written "}, nil }})
+	c.Formats = append(c.Formats, NewFormat(upperInfo, newUpper))
 	c.Sinks = append(c.Sinks, NewSink(pageInfo, newPage))
 	return c
 }
@@ -74,7 +74,7 @@ transforms:
   - tag: {tag: "a "}
 sink:
   page: {}
-  format: upper
+  format: {upper: {mark: "?"}}
 delivery: at_most_once
 `
 
@@ -93,7 +93,7 @@ func TestEveryCommandKnowsTheList(t *testing.T) {
 			"but transforms[0].tag forgets who wrote it", "reads upper", "writes upper"}},
 		{[]string{"components"}, []string{"  lines ", "  tag ", "  upper ", "  page ", "  redis_list "}},
 		{[]string{"components", "tag"}, []string{"tag (transform)", "What stands before each value."}},
-		{[]string{"run", "--until-drained", name}, []string{"written a read x\nwritten a read y\n"}},
+		{[]string{"run", "--until-drained", name}, []string{"A X!?\nA Y!?\n"}},
 	} {
 		got := asks(t, ours(), "x\ny\n", tc.args...)
 		for _, want := range tc.want {
@@ -146,7 +146,7 @@ func TestWrongListsAreRefused(t *testing.T) {
 		"settings that are no struct": {func(c *Components) {
 			*last(c.Transforms) = NewTransform(tagInfo, func(Environment, string) (tagger, error) { return tagger{}, nil })
 		}, "transform tag: its settings are a string; take a struct"},
-		"a format that only reads":          {func(c *Components) { last(c.Formats).NewWriter = nil }, "format upper: it cannot both read and write"},
+		"a format that nothing builds":      {func(c *Components) { *last(c.Formats) = NewFormat[struct{}, upper](upperInfo, nil) }, "format upper: there is no function that builds it"},
 		"a source that does not say why":    {func(c *Components) { last(c.Sources).Keeps = "" }, "source lines: it does not say why its guarantee holds; set Keeps"},
 		"a sink that says nothing of order": {func(c *Components) { last(c.Sinks).Order = "" }, "sink page: it does not say what order it gives; set Order"},
 		"a sink that claims too much":       {func(c *Components) { last(c.Sinks).Best = pipeline.ExactlyOnce }, "sink page: it keeps exactly_once, and stores no positions"},
@@ -182,7 +182,7 @@ func TestBuiltInIsTheCallersOwn(t *testing.T) {
 	c := BuiltIn()
 	c.Sources = slices.DeleteFunc(c.Sources, func(s Source) bool { return s.Name == "stdin" })
 	c.Formats[0].Name = "other"
-	if again := BuiltIn(); len(again.Sources) != len(c.Sources)+1 || again.Formats[0].Name != format.JSON {
+	if again := BuiltIn(); len(again.Sources) != len(c.Sources)+1 || again.Formats[0].Name != "json" {
 		t.Errorf("%d sources, format %s", len(again.Sources), again.Formats[0].Name)
 	}
 	name := filepath.Join(t.TempDir(), "a.yaml")
@@ -192,4 +192,22 @@ func TestBuiltInIsTheCallersOwn(t *testing.T) {
 	if got := asks(t, c, "", "validate", name); got.code != exitInvalid || !strings.Contains(got.errOut, "stdin") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// upper is a format of ours.
+type upper struct{ mark string }
+
+type upperSettings struct {
+	Mark string `yaml:"mark" default:"!" doc:"What it ends with."`
+}
+
+func newUpper(_ Environment, s upperSettings) (upper, error) { return upper{s.Mark}, nil }
+
+func (u upper) Read(_ context.Context, _ *pipeline.Batch, raw []byte) (pipeline.Value, error) {
+	return pipeline.TextValue(append(bytes.ToLower(raw), u.mark...)), nil
+}
+
+func (u upper) Write(_ context.Context, _ *pipeline.Batch, v *pipeline.Value) error {
+	*v = pipeline.RawValue(append(bytes.ToUpper(v.Raw()), u.mark...))
+	return nil
 }

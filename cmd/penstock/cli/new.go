@@ -11,11 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/pipeline/config"
-	"github.com/penstock-io/penstock/transforms/format"
 )
 
 func newNew(c Components) *cobra.Command {
-	draft := config.Draft{Name: "my-pipeline", Source: "redis_list", Sink: "kafka", Format: format.JSON}
+	draft := config.Draft{Name: "my-pipeline", Source: "redis_list", Sink: "kafka", Format: "json"}
 	var out string
 	cmd := &cobra.Command{
 		Use:   "new",

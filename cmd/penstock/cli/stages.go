@@ -17,9 +17,10 @@ import (
 // come has none.
 func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, error) {
 	l := &stageList{onError: p.OnError}
-	if in := p.Source.Format; in != nil && in.Component != format.Bytes {
-		reader, err := c.format(in.Component).NewReader()
-		l.add("source.format", in.At, reader, err)
+	env.Format = func(named pipeline.Named) (pipeline.Format, error) { return c.format(named, env) }
+	if in := p.Source.Format; in != nil && in.Component != bytesFormat {
+		reads, err := env.Format(pipeline.Named{Component: in.Component, Settings: in.Settings})
+		l.add("source.format", in.At, format.NewReader(reads), err)
 	}
 	for i, step := range p.Transforms {
 		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
@@ -46,11 +47,10 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 	}
 	switch out := p.Sink.Format; {
 	case out != nil:
-		writer, err := c.format(out.Component).NewWriter()
-		l.add("sink.format", p.Sink.At, writer, err)
+		writes, err := env.Format(pipeline.Named{Component: out.Component, Settings: out.Settings})
+		l.add("sink.format", p.Sink.At, format.NewWriter(writes), err)
 	case len(l.stages) > 0:
-		writer, err := format.NewWriter(format.AsItCame)
-		l.add("sink.format", p.Sink.At, writer, err)
+		l.add("sink.format", p.Sink.At, format.NewWriter(nil), nil)
 	}
 	return l, errors.Join(l.errs...)
 }

@@ -1,0 +1,93 @@
+package format
+
+import (
+	"testing"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
+)
+
+// event is a record of the usual size.
+const event = `{"event_id":"e-000001","user_id":"u1234","action":"buy","item":"sku-000042","price":19.99,"quantity":3,"ts":1767323045123,` +
+	`"session":"0f8fad5b-d9cb-469f-a165-70867728950e","page":"/shop/category/shoes/sku-000042","referrer":"https://example.com/search",` +
+	`"agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101","discount":null,"member":true}`
+
+// columns are the fields of event.
+var columns = []string{"event_id", "user_id", "action", "item", "price", "quantity", "ts", "session", "page", "referrer", "agent", "discount", "member"}
+
+// all are the formats by their names.
+func all(t testing.TB) map[string]pipeline.Format {
+	return map[string]pipeline.Format{
+		"bytes": Bytes{}, "text": Text{}, "json": JSON{}, "msgpack": MsgPack{}, "cbor": must[*CBOR](t)(NewCBOR()), "yaml": YAML{}, "logfmt": Logfmt{},
+		"csv":    must[*CSV](t)(NewCSV(CSVSettings{Columns: columns, Delimiter: ","})),
+		"base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
+		"zstd": must[pipeline.Format](t)(NewZstd(JSON{}, 1<<20)), "snappy": NewSnappy(JSON{}, 1<<20),
+		"xml": XML{}, "pattern": must[*Pattern](t)(NewPattern(PatternSettings{`"(?P<first>\w+)".*`})),
+	}
+}
+
+// fill adds records: some that the format takes, and some that it does not.
+func fill(t testing.TB, f pipeline.Format) func(b *pipeline.Batch) {
+	good := []byte(event)
+	if r := through(t, JSON{}, f, []byte(event)); r.Fate == pipeline.Deliver {
+		good = r.Value.Raw()
+	}
+	return func(b *pipeline.Batch) {
+		for _, raw := range [][]byte{good, []byte("a secret\x00 that \xff belongs <into \"no error"), good, nil, good} {
+			b.Add().Value = pipeline.RawValue(b.Arena.Copy(raw))
+		}
+	}
+}
+
+func TestFormatsConform(t *testing.T) {
+	for name, f := range all(t) {
+		t.Run("read "+name, func(t *testing.T) {
+			conform.Transform(t, conform.TransformCase{Fill: fill(t, f), Fresh: func(*testing.T) pipeline.Transform { return NewReader(f) }})
+		})
+		t.Run("write "+name, func(t *testing.T) {
+			conform.Transform(t, conform.TransformCase{Fresh: func(*testing.T) pipeline.Transform { return NewWriter(f) }, Fill: func(b *pipeline.Batch) {
+				fill(t, JSON{})(b)
+				if err := NewReader(JSON{}).Apply(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				for i := range b.Records {
+					b.Records[i].Fate, b.Records[i].Failure = pipeline.Deliver, nil
+				}
+			}})
+		})
+	}
+}
+
+// BenchmarkFormats reads and writes the same event, a record an operation.
+func BenchmarkFormats(b *testing.B) {
+	for name, f := range all(b) {
+		raw := through(b, JSON{}, f, []byte(event))
+		if raw.Fate == pipeline.Failed {
+			continue // one that is only read, or does not hold it
+		}
+		benchmark(b, name+"/read", raw.Value.Raw(), NewReader(f))
+		benchmark(b, name+"/write", []byte(event), NewReader(JSON{}), NewWriter(f))
+	}
+}
+
+// benchmark carries batches of 1,000 records through stages.
+func benchmark(b *testing.B, name string, raw []byte, stages ...pipeline.Transform) {
+	b.Run(name, func(b *testing.B) {
+		carried := new(pipeline.Batch)
+		b.ReportAllocs()
+		for n := 0; n < b.N; n += 1000 {
+			for range min(1000, b.N-n) {
+				carried.Add().Value = pipeline.RawValue(raw)
+			}
+			for _, stage := range stages {
+				if err := stage.Apply(b.Context(), carried); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if carried.Records[0].Fate == pipeline.Failed {
+				b.Fatal(carried.Records[0].Failure.Err)
+			}
+			carried.Reset()
+		}
+	})
+}
