@@ -18,6 +18,13 @@ type Format interface {
 	Write(ctx context.Context, b *Batch, v *Value) error
 }
 
+// Writable is a Format that cannot always write: it is only for reading, or its settings
+// lack what writing takes.
+type Writable interface {
+	// Writable says why it cannot write; nil: it can.
+	Writable() error
+}
+
 // Named is a component that the settings of another one name: a format within a
 // format, or of one field. Package config checks the name and decodes the settings.
 type Named struct {

@@ -85,7 +85,7 @@ func (f *CBOR) number(dst []byte, n pipeline.Node) ([]byte, error) {
 		return cborHead(dst, cborUint, u), nil
 	}
 	if !integer(raw) {
-		if float, ok := exactFloat(raw); ok {
+		if float, ok := exactFloat(raw, 64); ok {
 			encoded, err := f.encode.Marshal(float)
 			return append(dst, encoded...), err
 		}

@@ -12,6 +12,12 @@ const event = `{"event_id":"e-000001","user_id":"u1234","action":"buy","item":"s
 	`"session":"0f8fad5b-d9cb-469f-a165-70867728950e","page":"/shop/category/shoes/sku-000042","referrer":"https://example.com/search",` +
 	`"agent":"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101","discount":null,"member":true}`
 
+// eventAvro is the schema of event.
+const eventAvro = `{"type":"record","name":"Event","fields":[{"name":"event_id","type":"string"},{"name":"user_id","type":"string"},
+	{"name":"action","type":"string"},{"name":"item","type":"string"},{"name":"price","type":"double"},{"name":"quantity","type":"int"},
+	{"name":"ts","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"session","type":"string"},{"name":"page","type":"string"},
+	{"name":"referrer","type":"string"},{"name":"agent","type":"string"},{"name":"discount","type":["null","double"]},{"name":"member","type":"boolean"}]}`
+
 // columns are the fields of event.
 var columns = []string{"event_id", "user_id", "action", "item", "price", "quantity", "ts", "session", "page", "referrer", "agent", "discount", "member"}
 
@@ -19,8 +25,8 @@ var columns = []string{"event_id", "user_id", "action", "item", "price", "quanti
 func all(t testing.TB) map[string]pipeline.Format {
 	return map[string]pipeline.Format{
 		"bytes": Bytes{}, "text": Text{}, "json": JSON{}, "msgpack": MsgPack{}, "cbor": must[*CBOR](t)(NewCBOR()), "yaml": YAML{}, "logfmt": Logfmt{},
-		"csv":    must[*CSV](t)(NewCSV(CSVSettings{Columns: columns, Delimiter: ","})),
-		"base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
+		"csv":  must[*CSV](t)(NewCSV(CSVSettings{Columns: columns, Delimiter: ","})),
+		"avro": avroOf(t, eventAvro), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
 		"zstd": must[pipeline.Format](t)(NewZstd(JSON{}, 1<<20)), "snappy": NewSnappy(JSON{}, 1<<20),
 		"xml": XML{}, "pattern": must[*Pattern](t)(NewPattern(PatternSettings{`"(?P<first>\w+)".*`})),
 	}

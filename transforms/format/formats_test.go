@@ -235,7 +235,7 @@ func TestUnwritable(t *testing.T) {
 		f          pipeline.Format
 		json, want string
 	}{
-		{MsgPack{}, `{"a":18446744073709551616}`, "! a number in the value has more digits than MessagePack can hold; make it a text first (cast), or use cbor"},
+		{MsgPack{}, `{"a":18446744073709551617}`, "! a number in the value has more digits than MessagePack can hold; make it a text first (cast), or use cbor"},
 		{MsgPack{}, `0.12345678901234567890123`, "! a number in the value has more digits than MessagePack can hold; make it a text first (cast), or use cbor"},
 		{MsgPack{}, `1e999`, "! a number in the value has more digits than MessagePack can hold; make it a text first (cast), or use cbor"},
 		{rows, `{"a":1,"b":2}`, "! the value has a field that is no column; name it in columns, or drop it first"},

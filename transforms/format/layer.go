@@ -54,6 +54,17 @@ func (l *layer) Write(ctx context.Context, b *pipeline.Batch, v *pipeline.Value)
 	return nil
 }
 
+// Writable says why what is within cannot be written.
+func (l *layer) Writable() error { return Writable(l.inner) }
+
+// Writable says why a format cannot write; nil: it can.
+func Writable(f pipeline.Format) error {
+	if w, ok := f.(pipeline.Writable); ok {
+		return w.Writable()
+	}
+	return nil
+}
+
 // NewBase64 makes the format base64 (RFC 4648) around another one. It reads both
 // alphabets, with and without padding, and writes the standard one with it.
 func NewBase64(inner pipeline.Format) pipeline.Format {

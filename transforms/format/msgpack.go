@@ -211,7 +211,7 @@ func appendMsgpack(dst []byte, n pipeline.Node) ([]byte, error) {
 	if u, ok := n.Uint(); ok {
 		return msgp.AppendUint64(dst, u), nil
 	}
-	f, ok := exactFloat(n.Raw())
+	f, ok := exactFloat(n.Raw(), 64)
 	if !ok {
 		return nil, refused("a number in the value has more digits than MessagePack can hold", nil, "make it a text first (cast), or use cbor")
 	}

@@ -28,25 +28,29 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 	return strconv.AppendFloat(dst, f, format, -1, 32)
 }
 
-// exactFloat gives the float64 that is written as the number raw: false: there is none,
-// and the number would come back as another one.
-func exactFloat(raw []byte) (float64, bool) {
-	f, err := strconv.ParseFloat(string(raw), 64)
+// exactFloat gives the float of 32 or 64 bits that is written as the number raw; false:
+// there is none, and the number would come back as another one.
+func exactFloat(raw []byte, bits int) (float64, bool) {
+	f, err := strconv.ParseFloat(string(raw), bits)
 	if err != nil {
 		return f, false
 	}
-	if significant(raw) <= 15 && (f == 0 || math.Abs(f) > 1e-300) {
-		return f, f != 0 || zero(raw)
+	digits, least := 15, 1e-300 // so many always come back
+	if bits == 32 {
+		digits, least = 6, 1e-37
 	}
-	if f == 0 {
-		return f, zero(raw)
+	if f == 0 || significant(raw) <= digits && math.Abs(f) > least {
+		return f, f != 0 || zero(raw)
 	}
 	want, ok := new(big.Rat).SetString(string(raw))
 	if !ok {
 		return f, false
 	}
-	got, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, 64))
-	return f, ok && got.Cmp(want) == 0
+	got, ok := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, bits))
+	if ok && got.Cmp(want) == 0 {
+		return f, true
+	}
+	return f, new(big.Rat).SetFloat64(f).Cmp(want) == 0
 }
 
 // zero tells whether a number has no digit but 0 before its exponent.

@@ -118,6 +118,9 @@ func trimZeros(digits []byte) []byte {
 }
 
 // Write refuses every value.
-func (f *Pattern) Write(context.Context, *pipeline.Batch, *pipeline.Value) error {
+func (f *Pattern) Write(context.Context, *pipeline.Batch, *pipeline.Value) error { return f.Writable() }
+
+// Writable says that it is only for reading.
+func (f *Pattern) Writable() error {
 	return refused("this format is only read, not written", nil, "write another one in sink.format")
 }

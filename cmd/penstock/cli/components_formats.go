@@ -28,6 +28,17 @@ text. A number that neither 64 bits nor a float64 hold is refused on the way out
 
 Byte strings come as base64; big numbers and decimal fractions are numbers, in
 both directions, and lose no digit.`}, func(Environment, struct{}) (*format.CBOR, error) { return format.NewCBOR() }),
+		NewFormat(FormatInfo{Name: "avro", Example: "{avro: {registry: {url: http://localhost:8081}, subject: user_behavior_topic-value}}\n", Fields: true,
+			Doc: `Apache Avro, by a schema of the file, or of a schema registry.
+
+With a registry, values have Confluent's wire format: each names its schema. Decimals
+are numbers, and lose no digit; times are the numbers that they are; bytes and fixed
+are base64; NaN and infinities are texts. A union is the value alone, and is written
+as the first branch that takes it. A field that is missing is the schema's default, or
+null where it may be. Object container files are read, as the list of their values.
+
+While the registry is away the pipeline waits. A schema that it has not is an error of
+the record that names it.`}, func(_ Environment, s format.AvroSettings) (*format.Avro, error) { return format.NewAvro(s) }),
 		plain[format.YAML](FormatInfo{Name: "yaml", Example: "yaml\n", Fields: true, Doc: "A YAML document. Aliases are written out."}),
 		plain[format.XML](FormatInfo{Name: "xml", Example: "xml\n", Fields: true,
 			Doc: `An XML document, without a DTD.

@@ -48,6 +48,24 @@ func TestFormatsWithinFormats(t *testing.T) {
 	}
 }
 
+// TestFormatsOnlyRead are refused in a sink, before a record comes.
+func TestFormatsOnlyRead(t *testing.T) {
+	for format, want := range map[string]string{
+		"access_log":                                    "this format is only read, not written",
+		"{gzip: {pattern: '(?P<a>.*)'}}":                "this format is only read, not written",
+		"{avro: {registry: {url: http://localhost:1}}}": "write subject: user_behavior_topic-value beside registry",
+	} {
+		name := filepath.Join(t.TempDir(), "f.yaml")
+		text := "name: f\nsource: {redis_list: {keys: [a]}, format: json}\nsink: {kafka: {brokers: ['localhost:9092'], topic: t}, format: " + format + "}\n"
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := penstock(t, "validate", name); got.code != exitInvalid || !strings.Contains(got.errOut, "f.yaml:3:7: sink.format: ") || !strings.Contains(got.errOut, want) {
+			t.Errorf("%s: %+v", format, got)
+		}
+	}
+}
+
 // TestFieldsWithinFormats: the format within says whether values have fields.
 func TestFieldsWithinFormats(t *testing.T) {
 	for format, ok := range map[string]bool{"{gzip: json}": true, "gzip": false, "{gzip: {base64: text}}": false, "{base64: {hex: msgpack}}": true} {

@@ -43,7 +43,11 @@ func pipelinesOfExamples() map[string]string {
 		all["sink "+s.Name] = fmt.Sprintf("%ssink:\n%s\ndelivery: %s\n", from, indent(s.Example), s.Best)
 	}
 	for _, f := range c.Formats {
-		all["format "+f.Name] = fmt.Sprintf("source:\n  redis_list: {keys: [a]}\n  format: %s%s  format: %s", f.Example, to, f.Example)
+		out := f.Example
+		if strings.Contains(f.Doc, "It is only read.") || strings.Contains(f.Doc, "It is only\nread.") {
+			out = "json\n"
+		}
+		all["format "+f.Name] = fmt.Sprintf("source:\n  redis_list: {keys: [a]}\n  format: %s%s  format: %s", f.Example, to, out)
 	}
 	for _, s := range c.Transforms {
 		all["transform "+s.Name] = fmt.Sprintf("%stransforms:\n  - %s%s", from, s.Example, to)

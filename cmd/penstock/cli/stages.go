@@ -48,6 +48,9 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 	switch out := p.Sink.Format; {
 	case out != nil:
 		writes, err := env.Format(pipeline.Named{Component: out.Component, Settings: out.Settings})
+		if err == nil {
+			err = format.Writable(writes)
+		}
 		l.add("sink.format", p.Sink.At, format.NewWriter(writes), err)
 	case len(l.stages) > 0:
 		l.add("sink.format", p.Sink.At, format.NewWriter(nil), nil)
