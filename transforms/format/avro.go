@@ -104,7 +104,7 @@ func (f *Avro) Writable() error { return writable(f.registry != nil, f.subject) 
 // writable says what is missing to write.
 func writable(registry bool, subject string) error {
 	if registry && subject == "" {
-		return errors.New("nothing says by which schema values are written; write subject: user_behavior_topic-value beside registry")
+		return refused("nothing says by which schema values are written", nil, "write subject: user_behavior_topic-value beside registry")
 	}
 	return nil
 }

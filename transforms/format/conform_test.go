@@ -18,6 +18,10 @@ const eventAvro = `{"type":"record","name":"Event","fields":[{"name":"event_id",
 	{"name":"ts","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"session","type":"string"},{"name":"page","type":"string"},
 	{"name":"referrer","type":"string"},{"name":"agent","type":"string"},{"name":"discount","type":["null","double"]},{"name":"member","type":"boolean"}]}`
 
+// eventProto is event as a message.
+const eventProto = `syntax = "proto3"; message Event { string event_id = 1; string user_id = 2; string action = 3; string item = 4; double price = 5;
+	int32 quantity = 6; int64 ts = 7; string session = 8; string page = 9; string referrer = 10; string agent = 11; optional double discount = 12; bool member = 13; }`
+
 // columns are the fields of event.
 var columns = []string{"event_id", "user_id", "action", "item", "price", "quantity", "ts", "session", "page", "referrer", "agent", "discount", "member"}
 
@@ -26,7 +30,7 @@ func all(t testing.TB) map[string]pipeline.Format {
 	return map[string]pipeline.Format{
 		"bytes": Bytes{}, "text": Text{}, "json": JSON{}, "msgpack": MsgPack{}, "cbor": must[*CBOR](t)(NewCBOR()), "yaml": YAML{}, "logfmt": Logfmt{},
 		"csv":  must[*CSV](t)(NewCSV(CSVSettings{Columns: columns, Delimiter: ","})),
-		"avro": avroOf(t, eventAvro), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
+		"avro": avroOf(t, eventAvro), "protobuf": protoOf(t, eventProto, ""), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
 		"zstd": must[pipeline.Format](t)(NewZstd(JSON{}, 1<<20)), "snappy": NewSnappy(JSON{}, 1<<20),
 		"xml": XML{}, "pattern": must[*Pattern](t)(NewPattern(PatternSettings{`"(?P<first>\w+)".*`})),
 	}

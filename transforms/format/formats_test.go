@@ -336,9 +336,11 @@ func TestNothingIsLost(t *testing.T) {
 // it panic.
 func FuzzReaders(f *testing.F) {
 	all := []pipeline.Format{MsgPack{}, must[*CBOR](f)(NewCBOR()), YAML{}, XML{}, Logfmt{}, must[*CSV](f)(NewCSV(CSVSettings{Delimiter: ","})),
-		must[*CSV](f)(NewCSV(CSVSettings{Header: true, Delimiter: ","})), must[*Pattern](f)(NewAccessLog(AccessLogSettings{"combined"}))}
+		must[*CSV](f)(NewCSV(CSVSettings{Header: true, Delimiter: ","})), must[*Pattern](f)(NewAccessLog(AccessLogSettings{"combined"})),
+		avroOf(f, orderSchema), protoOf(f, orderProto, "Order")}
 	for _, seed := range []string{"a: [1, {b: 2}]", "<a b='c'>d</a>", "a=1 b", "1,2\n3,4", "\x82\xa1a\x01\xa1b\x91\x02", "\xa2aa\x01ab\x82\x02\x03", "\xc4\x82\x21\x19\x6a\xb3",
-		"\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "\x9f\x01\xff", "\xd6\xff\x5a\x4a\xf6\xa5"} {
+		"\xc2\x49\x01\x00\x00\x00\x00\x00\x00\x00\x00", "\x9f\x01\xff", "\xd6\xff\x5a\x4a\xf6\xa5",
+		"\x02a\x04\x04\xe2\x02\x02\x02x\x00\x02\x02x\x02\x00\x02", "\x0a\x01a\x82\x01\x02\x01\x02\xca\x01\x02\x08\x01\x9a\x02\x02\x1a\x00"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

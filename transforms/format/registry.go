@@ -89,10 +89,10 @@ func (r *registry[P]) away(what string, err error) error {
 	if answer, ok := errors.AsType[*sr.ResponseError](err); ok {
 		class, do = pipeline.Retryable, ""
 		err = fmt.Errorf("it answered %d, code %d", answer.StatusCode, answer.ErrorCode)
-		switch {
-		case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		switch answer.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
 			do = "look at registry.user and registry.password, and what they may do"
-		case answer.StatusCode == http.StatusConflict:
+		case http.StatusConflict:
 			err = errors.New("it is not compatible with what the subject has")
 			do = "change the schema so that it is, or the subject's compatibility"
 		}

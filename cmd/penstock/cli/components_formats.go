@@ -39,6 +39,17 @@ null where it may be. Object container files are read, as the list of their valu
 
 While the registry is away the pipeline waits. A schema that it has not is an error of
 the record that names it.`}, func(_ Environment, s format.AvroSettings) (*format.Avro, error) { return format.NewAvro(s) }),
+		NewFormat(FormatInfo{Name: "protobuf", Example: "{protobuf: {registry: {url: http://localhost:8081}, subject: user_behavior_topic-value}}\n", Fields: true,
+			Doc: `Protocol Buffers, by a .proto file, or by a schema registry.
+
+With a registry, values have Confluent's wire format: each names its schema and its
+message. Fields have the names of the file, in its order; those that it gives no
+presence are always there. 64 bits are numbers, enums their names, bytes base64, NaN
+and infinities texts; Timestamp, Duration, Struct and the wrappers are as in ProtoJSON.
+Fields that the schema does not know are passed over.
+
+While the registry is away the pipeline waits. A schema that it has not is an error of
+the record that names it.`}, func(_ Environment, s format.ProtobufSettings) (*format.Protobuf, error) { return format.NewProtobuf(s) }),
 		plain[format.YAML](FormatInfo{Name: "yaml", Example: "yaml\n", Fields: true, Doc: "A YAML document. Aliases are written out."}),
 		plain[format.XML](FormatInfo{Name: "xml", Example: "xml\n", Fields: true,
 			Doc: `An XML document, without a DTD.

@@ -60,7 +60,7 @@ func TestFormatsOnlyRead(t *testing.T) {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := penstock(t, "validate", name); got.code != exitInvalid || !strings.Contains(got.errOut, "f.yaml:3:7: sink.format: ") || !strings.Contains(got.errOut, want) {
+		if got := penstock(t, "validate", name); got.code != exitInvalid || !strings.Contains(got.errOut, "f.yaml:3:") || !strings.Contains(got.errOut, "sink.format: ") || !strings.Contains(got.errOut, want) {
 			t.Errorf("%s: %+v", format, got)
 		}
 	}

@@ -48,14 +48,32 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 	switch out := p.Sink.Format; {
 	case out != nil:
 		writes, err := env.Format(pipeline.Named{Component: out.Component, Settings: out.Settings})
-		if err == nil {
-			err = format.Writable(writes)
-		}
 		l.add("sink.format", p.Sink.At, format.NewWriter(writes), err)
 	case len(l.stages) > 0:
 		l.add("sink.format", p.Sink.At, format.NewWriter(nil), nil)
 	}
 	return l, errors.Join(l.errs...)
+}
+
+// checkWritten finds a format of the sink that is only for reading.
+func (c Components) checkWritten(p *config.Pipeline) config.Errors {
+	if p.Sink.Format == nil {
+		return nil
+	}
+	var env Environment
+	env.Format = func(named pipeline.Named) (pipeline.Format, error) { return c.format(named, env) }
+	writes, err := env.Format(pipeline.Named{Component: p.Sink.Format.Component, Settings: p.Sink.Format.Settings})
+	if err == nil {
+		err = format.Writable(writes)
+	}
+	if err == nil {
+		return nil
+	}
+	found := config.Error{At: p.Sink.Format.At, What: "sink.format: " + err.Error(), Do: "see penstock components " + p.Sink.Format.Component}
+	if e, ok := errors.AsType[*pipeline.Error](err); ok {
+		found.What, found.Do = "sink.format: "+e.What, e.Do
+	}
+	return config.Errors{found}
 }
 
 // stageList is a list of stages as it grows.
