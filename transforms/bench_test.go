@@ -50,6 +50,12 @@ func BenchmarkSample(b *testing.B) {
 	benchmark(b, made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}))
 }
 
+func BenchmarkEncodeDecode(b *testing.B) {
+	settings := FieldFormatSettings{Field: "value.user_id"}
+	benchmark(b, func() (pipeline.Transform, error) { return NewEncode(settings, format.NewBase64(format.JSON{})) },
+		func() (pipeline.Transform, error) { return NewDecode(settings, format.NewBase64(format.Text{})) })
+}
+
 func BenchmarkReadAndWriteOnly(b *testing.B) { benchmark(b) }
 
 // benchmark carries batches of 1,000 records through the stages, between reading

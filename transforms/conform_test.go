@@ -59,6 +59,12 @@ func TestTransformsConform(t *testing.T) {
 		"dedupe": {func() (pipeline.Transform, error) {
 			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)
 		}, documents},
+		"decode": {func() (pipeline.Transform, error) {
+			return NewDecode(FieldFormatSettings{Field: "value.payload"}, format.JSON{})
+		}, documents},
+		"encode": {func() (pipeline.Transform, error) {
+			return NewEncode(FieldFormatSettings{Field: "value.price"}, format.NewBase64(format.MsgPack{}))
+		}, documents},
 		"when": {func() (pipeline.Transform, error) {
 			inner, err := set(literals{"value.channel": "web"})()
 			if err != nil {

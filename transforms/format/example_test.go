@@ -19,7 +19,7 @@ func apply(stage pipeline.Transform, b *pipeline.Batch) {
 func ExampleNewReader() {
 	b := &pipeline.Batch{}
 	b.Add().Value = pipeline.RawValue([]byte(`{"user":"u1"}`))
-	b.Add().Value = pipeline.RawValue(nil)
+	b.Add().Value = pipeline.RawValue([]byte{})
 	apply(format.NewReader(format.JSON{}), b)
 	user, _ := b.Records[0].Value.Get("user")
 	fmt.Println(user.Text())

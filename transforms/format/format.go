@@ -31,11 +31,11 @@ type Reader struct{ format pipeline.Format }
 // NewReader makes the reader of a format.
 func NewReader(f pipeline.Format) *Reader { return &Reader{f} }
 
-// Apply reads the values of b. Those that do not fit the format are errors of
+// Apply reads the values of b. A record without one stays without. Those that do not fit the format are errors of
 // their records; those that are read already (entries of a stream) stay.
 func (r *Reader) Apply(ctx context.Context, b *pipeline.Batch) error {
 	for record := range b.Live {
-		if record.Value.Kind() != pipeline.Opaque {
+		if record.Value.Kind() != pipeline.Opaque || none(&record.Value) {
 			continue
 		}
 		v, err := r.format.Read(ctx, b, record.Value.Raw())
@@ -57,11 +57,15 @@ type Writer struct{ format pipeline.Format }
 // NewWriter makes the writer of a format; nil: values go out as they came.
 func NewWriter(f pipeline.Format) *Writer { return &Writer{f} }
 
-// Apply writes the values of b, and seals it. Values that the format cannot hold
+// Apply writes the values of b, and seals it. A record without a value stays without.
+// Values that the format cannot hold
 // are errors of their records.
 func (w *Writer) Apply(ctx context.Context, b *pipeline.Batch) error {
 	if w.format != nil {
 		for record := range b.Live {
+			if none(&record.Value) {
+				continue
+			}
 			err := w.format.Write(ctx, b, &record.Value)
 			if err == nil {
 				continue
@@ -75,6 +79,10 @@ func (w *Writer) Apply(ctx context.Context, b *pipeline.Batch) error {
 	b.Seal()
 	return nil
 }
+
+// none tells whether a record has no value at all: a tombstone. It has none in any
+// format.
+func none(v *pipeline.Value) bool { return v.Kind() == pipeline.Opaque && v.Raw() == nil }
 
 // refused is an error of one value.
 func refused(what string, err error, do string) error {

@@ -18,6 +18,20 @@ What nothing changes goes out byte for byte: the order of fields, escapes, 12.50
 and numbers beyond 64 bits too.`}),
 		plain[format.Text](FormatInfo{Name: "text", Example: "text\n", Doc: "UTF-8 text. The value is one string."}),
 		plain[format.Bytes](FormatInfo{Name: bytesFormat, Example: "bytes\n", Doc: "Bytes, as they are. The default of sources."}),
+		plain[format.ConnectJSON](FormatInfo{Name: "connect_json", Example: "connect_json\n", Fields: true,
+			Doc: `JSON with the schema that Kafka Connect's JsonConverter puts beside it.
+
+{"schema": …, "payload": …}: the payload is the value, with decimals as numbers. On
+the way out the schema is the one that a value shows: whole numbers are int64, others
+double, null an optional string, and the elements of a list are of one type.`}),
+		NewFormat(FormatInfo{Name: "debezium", Example: "{debezium: json}\n", Fields: true,
+			Doc: `Change events of Debezium, of which the row after the change is the value. It is only read.
+
+A row that was deleted is the row before it, with __deleted, or no value at all.`},
+			func(env Environment, s format.DebeziumSettings) (*format.Debezium, error) {
+				inner, err := env.Format(s.Of)
+				return format.NewDebezium(s, inner), err
+			}),
 		plain[format.MsgPack](FormatInfo{Name: "msgpack", Example: "msgpack\n", Fields: true,
 			Doc: `MessagePack.
 

@@ -4,6 +4,11 @@ import (
 	"github.com/penstock-io/penstock/transforms"
 )
 
+// wholeValue tells of decode whether all of the value is read.
+func wholeValue(settings any) bool {
+	return settings.(*transforms.FieldFormatSettings).Field == "value"
+}
+
 // shapes are the built-in transforms that give records another form, or another way.
 func shapes() []Transform {
 	always := func(any) bool { return true }
@@ -32,6 +37,30 @@ func shapes() []Transform {
 them and empty objects.`,
 		}, func(_ Environment, t transforms.FlattenSettings) (*transforms.Flatten, error) {
 			return transforms.NewFlatten(t)
+		}),
+		NewTransform(TransformInfo{
+			Name: "decode", Example: "decode: {field: value.body, format: {base64: json}}\n", Fields: wholeValue,
+			Doc: `Reads the text of a field in a format.
+
+What it stands for takes its place. Bytes that are a text are one.`,
+		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Decode, error) {
+			f, err := env.Format(t.Format)
+			if err != nil {
+				return nil, err
+			}
+			return transforms.NewDecode(t, f)
+		}),
+		NewTransform(TransformInfo{
+			Name: "encode", Example: "encode: {field: value.body, format: {base64: msgpack}}\n",
+			Doc: `Writes a field in a format, as a text.
+
+A text is written as it is. A format of bytes goes into base64 or hex.`,
+		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Encode, error) {
+			f, err := env.Format(t.Format)
+			if err != nil {
+				return nil, err
+			}
+			return transforms.NewEncode(t, f)
 		}),
 		NewTransform(TransformInfo{
 			Name: "cast", Example: "cast: {value.price: float, value.user_id: string}\n",
