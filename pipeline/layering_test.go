@@ -39,6 +39,8 @@ var layers = []layer{
 	{folder: "transforms/expr", may: []string{"pipeline"}, never: []string{watermill, plugin, yaml, "net/http", "log"}},
 	{folder: "transforms/format", may: []string{"pipeline"}, never: []string{watermill, plugin, "net/http", "log"}},
 
+	{folder: "transforms/format/registry", may: []string{"pipeline", "transforms/format"}, never: []string{watermill, plugin, yaml, "log"}},
+
 	{folder: "plugins/wire", never: []string{watermill}},
 	{folder: "plugins/sdk", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},
 	{folder: "plugins/host", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},

@@ -3,14 +3,13 @@ package format
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/avro/ocf"
-	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -48,39 +47,41 @@ func parseAvro(text string) (*avroType, error) {
 // reads object container files, as the list of their values.
 type Avro struct {
 	plan     *avroType // nil: values say by which schema they were written
-	registry *registry[*avroType]
+	registry *compiled[*avroType]
 	subject  string
 	writer   avroWriter
 }
 
-// NewAvro makes the format. The error is the first that Validate finds.
-func NewAvro(s AvroSettings) (*Avro, error) {
+// NewAvro makes the format, with the registry that its settings name; nil where they name
+// none. The error is the first that Validate finds.
+func NewAvro(s AvroSettings, schemas Schemas) (*Avro, error) {
 	if problems := s.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
 	f := &Avro{writer: avroWriter{s.UnknownFields == "drop"}, subject: s.Subject}
-	var err error
 	if s.Registry == nil {
+		var err error
 		f.plan, err = parseAvro(s.Schema)
 		return f, err
 	}
-	f.registry, err = newRegistry(s.SubjectSettings, sr.Schema{Schema: s.Schema, Type: sr.TypeAvro}, compileAvro)
-	return f, err
+	f.registry = newCompiled(schemas, compileAvro)
+	return f, nil
 }
 
 // compileAvro makes the plan of a schema of a registry.
-func compileAvro(schema sr.Schema, imports map[string]sr.Schema) (*avroType, error) {
-	if schema.Type != sr.TypeAvro {
+func compileAvro(schema Schema) (*avroType, error) {
+	if schema.Type != TypeAvro {
 		return nil, fmt.Errorf("it is of type %s, not Avro", schema.Type)
 	}
-	if len(imports) == 0 {
-		return parseAvro(schema.Schema)
+	if len(schema.Imports) == 0 {
+		return parseAvro(schema.Text)
 	}
+	imports := maps.Clone(schema.Imports)
 	cache := new(avro.SchemaCache)
 	for left := len(imports); left > 0; { // a schema can be parsed once those that it names are
 		before := left
 		for name, other := range imports {
-			if _, err := cache.Parse(other.Schema); err == nil {
+			if _, err := cache.Parse(other); err == nil {
 				delete(imports, name)
 				left--
 			}
@@ -89,7 +90,7 @@ func compileAvro(schema sr.Schema, imports map[string]sr.Schema) (*avroType, err
 			return nil, errors.New("a schema that it names cannot be read")
 		}
 	}
-	parsed, err := cache.Parse(schema.Schema)
+	parsed, err := cache.Parse(schema.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (f *Avro) Read(ctx context.Context, b *pipeline.Batch, raw []byte) (pipelin
 		if err != nil {
 			return pipeline.Value{}, err
 		}
-		if plan, err = f.registry.ByID(ctx, id); err != nil {
+		if plan, err = f.registry.of(ctx, id); err != nil {
 			return pipeline.Value{}, err
 		}
 		raw = rest
@@ -179,7 +180,7 @@ func (f *Avro) Write(ctx context.Context, b *pipeline.Batch, v *pipeline.Value) 
 	plan, id := f.plan, 0
 	if f.registry != nil {
 		var err error
-		if plan, id, err = f.registry.Written(ctx); err != nil {
+		if plan, id, err = f.registry.toWrite(ctx); err != nil {
 			return err
 		}
 	}
@@ -189,7 +190,7 @@ func (f *Avro) Write(ctx context.Context, b *pipeline.Batch, v *pipeline.Value) 
 	}
 	out := b.Arena.Alloc(len(n.Raw()) + 64)
 	if f.registry != nil {
-		out = binary.BigEndian.AppendUint32(append(out, 0), uint32(id))
+		out = appendSchemaID(out, id)
 	}
 	if out, err = f.writer.value(out, n, plan); err != nil {
 		return refused("the value does not fit the schema", err, "change the record or the schema; unknown_fields: drop leaves out what the schema has not")

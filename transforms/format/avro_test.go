@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/avro"
 	"github.com/twmb/avro/ocf"
-	"github.com/twmb/franz-go/pkg/sr"
-	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"pgregory.net/rapid"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -20,7 +16,7 @@ import (
 
 // avroOf makes the format of a schema.
 func avroOf(t testing.TB, schema string) *Avro {
-	return must[*Avro](t)(NewAvro(AvroSettings{Schema: schema, UnknownFields: "refuse"}))
+	return must[*Avro](t)(NewAvro(AvroSettings{Schema: schema, UnknownFields: "refuse"}, nil))
 }
 
 // TestAvroVectors are the examples of the specification (1.12, Binary Encoding), and
@@ -89,7 +85,7 @@ func TestAvroFits(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", in, got, want)
 		}
 	}
-	lenient := must[*Avro](t)(NewAvro(AvroSettings{Schema: orderSchema, UnknownFields: "drop"}))
+	lenient := must[*Avro](t)(NewAvro(AvroSettings{Schema: orderSchema, UnknownFields: "drop"}, nil))
 	if got := through(t, JSON{}, lenient, []byte(`{"id":"1","price":1,"more":7}`)); got.Fate == pipeline.Failed {
 		t.Error(shown(got))
 	}
@@ -165,153 +161,5 @@ func TestAvroContainer(t *testing.T) {
 		if r := through(t, avroOf(t, orderSchema), nil, bytes.Clone(file.Bytes()[:cut])); r.Fate != pipeline.Failed && len(r.Value.Raw()) > 2 {
 			t.Errorf("cut at %d it is read as %s", cut, r.Value.Raw())
 		}
-	}
-}
-
-// registryAt starts a registry that is Confluent's to its clients.
-func registryAt(t *testing.T, opts ...srfake.Option) (*srfake.Registry, SubjectSettings) {
-	t.Helper()
-	r := srfake.New(opts...)
-	t.Cleanup(r.Close)
-	return r, SubjectSettings{Registry: &RegistrySettings{URL: pipeline.Secret(r.URL())}, Subject: "orders-value"}
-}
-
-// apply reads or writes one value, and gives the error of its batch.
-func one(t *testing.T, stage pipeline.Transform, v pipeline.Value) (*pipeline.Record, error) {
-	b := &pipeline.Batch{}
-	b.Add().Value = v
-	err := stage.Apply(t.Context(), b)
-	return &b.Records[0], err
-}
-
-// TestAvroRegistry writes by a subject and reads by id, and waits for a registry that is
-// away instead of blaming records.
-func TestAvroRegistry(t *testing.T) {
-	fake, where := registryAt(t)
-	var down atomic.Bool
-	var asked atomic.Int32
-	fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
-		asked.Add(1)
-		if down.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		return down.Load()
-	})
-	where.Register = true
-	writes := must[*Avro](t)(NewAvro(AvroSettings{Schema: orderSchema, SubjectSettings: where, UnknownFields: "refuse"}))
-	down.Store(true)
-	doc := pipeline.TextValue([]byte(`x`))
-	if r, err := one(t, NewWriter(writes), doc); err == nil || pipeline.ClassOf(err) == pipeline.Permanent || r.Fate != pipeline.Deliver {
-		t.Errorf("a registry that is away: %v, %v", err, r.Fate)
-	}
-	down.Store(false)
-	out := through(t, JSON{}, writes, []byte(`{"id":"1","price":12.50}`))
-	raw := bytes.Clone(out.Value.Raw())
-	if id, _, err := confluent.DecodeID(raw); err != nil || id == 0 {
-		t.Fatalf("it was written as %x (%s)", raw, shown(out))
-	}
-	where.Register, where.Subject = false, ""
-	reads := must[*Avro](t)(NewAvro(AvroSettings{SubjectSettings: where}))
-	before := asked.Load()
-	for range 3 {
-		want := `{"id":"1","price":12.50,"state":"NEW","tags":[],"note":null,"ship":null}`
-		if got := shown(through(t, reads, nil, raw)); got != want {
-			t.Errorf("got %s", got)
-		}
-	}
-	if n := asked.Load() - before; n != 1 {
-		t.Errorf("the registry was asked %d times for one schema", n)
-	}
-	if err := reads.Writable(); err == nil {
-		t.Error("it can be written without a subject")
-	}
-	unknown := append([]byte{0, 0, 0, 0, 99}, raw[5:]...)
-	if got := shown(through(t, reads, nil, unknown)); !strings.Contains(got, "the schema registry has no schema 99, which it names") {
-		t.Errorf("an unknown id: %s", got)
-	}
-	if got := shown(through(t, reads, nil, []byte("{}"))); !strings.Contains(got, "it does not begin with the id of a schema") {
-		t.Errorf("no id: %s", got)
-	}
-	down.Store(true)
-	if r, err := one(t, NewReader(reads), pipeline.RawValue(append([]byte{0, 0, 0, 0, 98}, raw[5:]...))); err == nil || r.Fate != pipeline.Deliver {
-		t.Errorf("a registry that is away: %v, %v", err, r.Fate)
-	}
-	fake.Close()
-	if r, err := one(t, NewReader(reads), pipeline.RawValue(append([]byte{0, 0, 0, 0, 97}, raw[5:]...))); pipeline.ClassOf(err) != pipeline.Unreachable || r.Fate != pipeline.Deliver {
-		t.Errorf("a registry that is gone: %v, %v", err, r.Fate)
-	}
-}
-
-// TestAvroSubjects: what is wrong with the subject is no record's fault.
-func TestAvroSubjects(t *testing.T) {
-	fake, where := registryAt(t, srfake.WithGlobalCompat(sr.CompatBackward))
-	doc := func(t *testing.T, settings AvroSettings) (string, string) {
-		t.Helper()
-		settings.UnknownFields = "refuse"
-		b := &pipeline.Batch{}
-		v, err := b.Document([]byte(`{"id":"1"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Add().Value = v
-		if err := NewWriter(must[*Avro](t)(NewAvro(settings))).Apply(t.Context(), b); err != nil {
-			return "", err.Error()
-		}
-		return shown(&b.Records[0]), ""
-	}
-	const schema = `{"type":"record","name":"O","fields":[{"name":"id","type":"string"}]}`
-	if _, err := doc(t, AvroSettings{SubjectSettings: where}); !strings.Contains(err, "subject orders-value is not there") {
-		t.Errorf("no subject: %s", err)
-	}
-	if _, err := doc(t, AvroSettings{Schema: schema, SubjectSettings: where}); !strings.Contains(err, "subject orders-value is not there, or has no such schema; register the schema first, or write register: true") {
-		t.Errorf("no schema: %s", err)
-	}
-	registered := where
-	registered.Register = true
-	if got, err := doc(t, AvroSettings{Schema: schema, SubjectSettings: registered}); err != "" || len(got) != 7 {
-		t.Errorf("registered: %q, %s", got, err)
-	}
-	if got, err := doc(t, AvroSettings{SubjectSettings: where}); err != "" || len(got) != 7 {
-		t.Errorf("the newest: %q, %s", got, err)
-	}
-	fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPost {
-			return false
-		}
-		w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
-		w.WriteHeader(http.StatusConflict)
-		fmt.Fprint(w, `{"error_code":409,"message":"a secret of the registry"}`) //nolint:errcheck // the client would see it
-		return true
-	})
-	if _, err := doc(t, AvroSettings{Schema: strings.ReplaceAll(schema, "string", "int"), SubjectSettings: registered}); !strings.Contains(err, "it is not compatible with what the subject has; change the schema") {
-		t.Errorf("not compatible: %s", err)
-	}
-}
-
-// TestAvroReferences are schemas that others name.
-func TestAvroReferences(t *testing.T) {
-	fake, where := registryAt(t)
-	client, err := sr.NewClient(sr.URLs(fake.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []struct {
-		subject string
-		schema  sr.Schema
-	}{
-		{"state", sr.Schema{Schema: `{"type":"enum","name":"shop.State","symbols":["NEW","PAID"]}`}},
-		{"ship", sr.Schema{Schema: `{"type":"record","name":"shop.Ship","fields":[{"name":"s","type":"shop.State"}]}`, References: []sr.SchemaReference{{Name: "shop.State", Subject: "state", Version: 1}}}},
-		{where.Subject, sr.Schema{Schema: `{"type":"record","name":"shop.Order","fields":[{"name":"a","type":"Ship"},{"name":"b","type":"State"}]}`,
-			References: []sr.SchemaReference{{Name: "shop.Ship", Subject: "ship", Version: 1}}}},
-	} {
-		if _, err := client.CreateSchema(t.Context(), s.subject, s.schema); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f := must[*Avro](t)(NewAvro(AvroSettings{SubjectSettings: where, UnknownFields: "refuse"}))
-	const doc = `{"a":{"s":"PAID"},"b":"NEW"}`
-	out := through(t, JSON{}, f, []byte(doc))
-	if got := shown(through(t, f, nil, bytes.Clone(out.Value.Raw()))); got != doc {
-		t.Errorf("got %s (%s)", got, shown(out))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -43,25 +42,26 @@ func (s ProtobufSettings) Validate() []pipeline.Problem {
 // Fields that the schema does not know are not read.
 type Protobuf struct {
 	plan     *protoMessage // nil: values say by which schema they were written
-	registry *registry[protoreflect.FileDescriptor]
+	registry *compiled[protoreflect.FileDescriptor]
 	settings ProtobufSettings
 	planned  *plans
 	writer   protoWriter
 }
 
-// NewProtobuf makes the format. The error is the first that Validate finds.
-func NewProtobuf(s ProtobufSettings) (*Protobuf, error) {
+// NewProtobuf makes the format, with the registry that its settings name; nil where they
+// name none. The error is the first that Validate finds.
+func NewProtobuf(s ProtobufSettings, schemas Schemas) (*Protobuf, error) {
 	if problems := s.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
 	f := &Protobuf{settings: s, writer: protoWriter{s.UnknownFields == "drop"}, planned: &plans{made: map[planKey]planOf{}}}
-	var err error
 	if s.Registry == nil {
+		var err error
 		f.plan, err = parseProto(s.Schema, s.Imports, s.Message)
 		return f, err
 	}
-	f.registry, err = newRegistry(s.SubjectSettings, sr.Schema{Schema: s.Schema, Type: sr.TypeProtobuf}, compileProtobuf)
-	return f, err
+	f.registry = newCompiled(schemas, compileProtobuf)
+	return f, nil
 }
 
 func parseProto(text string, imports map[string]string, message string) (*protoMessage, error) {
@@ -77,15 +77,11 @@ func parseProto(text string, imports map[string]string, message string) (*protoM
 }
 
 // compileProtobuf compiles a schema of a registry.
-func compileProtobuf(schema sr.Schema, imports map[string]sr.Schema) (protoreflect.FileDescriptor, error) {
-	if schema.Type != sr.TypeProtobuf {
+func compileProtobuf(schema Schema) (protoreflect.FileDescriptor, error) {
+	if schema.Type != TypeProtobuf {
 		return nil, fmt.Errorf("it is of type %s, not Protobuf", schema.Type)
 	}
-	texts := map[string]string{}
-	for name, other := range imports {
-		texts[name] = other.Schema
-	}
-	return compileProto(schema.Schema, texts)
+	return compileProto(schema.Text, schema.Imports)
 }
 
 // Writable says that a subject is needed to write by a registry.
@@ -99,13 +95,13 @@ func (f *Protobuf) Read(ctx context.Context, b *pipeline.Batch, raw []byte) (pip
 		if err != nil {
 			return pipeline.Value{}, err
 		}
-		file, err := f.registry.ByID(ctx, id)
+		file, err := f.registry.of(ctx, id)
 		if err != nil {
 			return pipeline.Value{}, err
 		}
-		index, rest, err := confluent.DecodeIndex(rest, maxNested)
+		index, rest, err := messageIndex(rest)
 		if err != nil {
-			return pipeline.Value{}, unread(errCutShort)
+			return pipeline.Value{}, unread(err)
 		}
 		d, err := messageAt(file, index)
 		if err != nil {
@@ -132,7 +128,7 @@ func (f *Protobuf) Write(ctx context.Context, b *pipeline.Batch, v *pipeline.Val
 	}
 	plan, out := f.plan, b.Arena.Alloc(len(n.Raw())+64)
 	if f.registry != nil {
-		file, id, err := f.registry.Written(ctx)
+		file, id, err := f.registry.toWrite(ctx)
 		if err != nil {
 			return err
 		}
@@ -143,9 +139,7 @@ func (f *Protobuf) Write(ctx context.Context, b *pipeline.Batch, v *pipeline.Val
 		if err != nil { // of the settings, and not of the record
 			return &pipeline.Error{Class: pipeline.Retryable, What: "subject " + f.settings.Subject, Err: err, Do: "write message: one that the schema has"}
 		}
-		if out, err = confluent.AppendEncode(out, id, indexOf(d)); err != nil {
-			return err
-		}
+		out = appendMessageIndex(appendSchemaID(out, id), indexOf(d))
 	}
 	if out, err = f.writer.message(out, n, plan); err != nil {
 		return refused("the value does not fit the schema", err, "change the record or the schema; unknown_fields: drop leaves out what the schema has not")

@@ -2,6 +2,7 @@ package format
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -178,4 +179,35 @@ func (p *protoPlanner) field(d protoreflect.FieldDescriptor) protoField {
 		}
 	}
 	return f
+}
+
+// messageIndex takes the index of the message from Confluent's wire format: how many
+// numbers, and the numbers, as zigzag varints; [0] is a single 0.
+func messageIndex(raw []byte) (index []int, rest []byte, err error) {
+	n, size := binary.Varint(raw)
+	if size <= 0 || n < 0 || n > maxNested {
+		return nil, nil, errCutShort
+	}
+	if raw = raw[size:]; n == 0 {
+		return []int{0}, raw, nil
+	}
+	for range n {
+		i, size := binary.Varint(raw)
+		if size <= 0 {
+			return nil, nil, errCutShort
+		}
+		index, raw = append(index, int(i)), raw[size:]
+	}
+	return index, raw, nil
+}
+
+func appendMessageIndex(dst []byte, index []int) []byte {
+	if len(index) == 1 && index[0] == 0 {
+		return append(dst, 0)
+	}
+	dst = binary.AppendVarint(dst, int64(len(index)))
+	for _, i := range index {
+		dst = binary.AppendVarint(dst, int64(i))
+	}
+	return dst
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/sr"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -49,7 +48,7 @@ enum State { NEW = 0; PAID = 1; }
 `
 
 func protoOf(t testing.TB, schema, message string) *Protobuf {
-	return must[*Protobuf](t)(NewProtobuf(ProtobufSettings{Schema: schema, Message: message, UnknownFields: "refuse"}))
+	return must[*Protobuf](t)(NewProtobuf(ProtobufSettings{Schema: schema, Message: message, UnknownFields: "refuse"}, nil))
 }
 
 // TestProtobufVectors are the examples of protobuf.dev (Encoding), and the rules that
@@ -197,59 +196,8 @@ func TestProtobufFits(t *testing.T) {
 		`syntax = "proto3";`:                   "there is no message in it",
 		`syntax = "proto2"; message A { optional group B = 1 {} }`: "is a group, and those are not taken",
 	} {
-		if _, err := NewProtobuf(ProtobufSettings{Schema: text}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewProtobuf(ProtobufSettings{Schema: text}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-}
-
-// TestProtobufRegistry reads messages by their schema and index, and writes the one that
-// is named, with what its schema imports.
-func TestProtobufRegistry(t *testing.T) {
-	fake, where := registryAt(t)
-	client, err := sr.NewClient(sr.URLs(fake.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.CreateSchema(t.Context(), "item", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package shop; message Item { string sku = 1; }`}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.CreateSchema(t.Context(), where.Subject, sr.Schema{Type: sr.TypeProtobuf, References: []sr.SchemaReference{{Name: "item.proto", Subject: "item", Version: 1}},
-		Schema: `syntax = "proto3"; package shop; import "item.proto"; message Other {} message Order { Item item = 1; message Line { int32 n = 1; } }`}); err != nil {
-		t.Fatal(err)
-	}
-	reads := must[*Protobuf](t)(NewProtobuf(ProtobufSettings{SubjectSettings: where, UnknownFields: "refuse"}))
-	for message, tc := range map[string]struct{ doc, head string }{
-		"":           {`{}`, "00"},
-		"Order":      {`{"item":{"sku":"a"}}`, "0202"},
-		"shop.Order": {`{"item":{"sku":"a"}}`, "0202"},
-		"Order.Line": {`{"n":7}`, "040200"},
-	} {
-		f := must[*Protobuf](t)(NewProtobuf(ProtobufSettings{SubjectSettings: where, Message: message, UnknownFields: "refuse"}))
-		raw := bytes.Clone(through(t, JSON{}, f, []byte(tc.doc)).Value.Raw())
-		if got := fmt.Sprintf("%x", raw[5:]); !strings.HasPrefix(got, tc.head) {
-			t.Errorf("%s: it was written as %x", message, raw)
-		}
-		if got := shown(through(t, reads, nil, raw)); got != tc.doc {
-			t.Errorf("%s: got %s", message, got)
-		}
-	}
-	raw := through(t, JSON{}, reads, []byte(`{}`)).Value.Raw()
-	if got := shown(through(t, reads, nil, append(bytes.Clone(raw[:5]), 2, 18))); !strings.Contains(got, "it names a message that the schema has not") {
-		t.Errorf("an index beyond: %s", got)
-	}
-	wrong := must[*Protobuf](t)(NewProtobuf(ProtobufSettings{SubjectSettings: where, Message: "Gone"}))
-	b := &pipeline.Batch{}
-	v, err := b.Document([]byte("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Add().Value = v
-	if err := NewWriter(wrong).Apply(t.Context(), b); err == nil || !strings.Contains(err.Error(), "there is no message Gone in it") {
-		t.Errorf("a message that is not there: %v", err)
-	}
-	avro := must[*Avro](t)(NewAvro(AvroSettings{SubjectSettings: where}))
-	if got := shown(through(t, avro, nil, bytes.Clone(raw))); !strings.Contains(got, "it is of type PROTOBUF, not Avro") {
-		t.Errorf("another type: %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms/format"
+	"github.com/penstock-io/penstock/transforms/format/registry"
 )
 
 // bytesFormat is the name of the format that reads nothing.
@@ -52,7 +53,13 @@ as the first branch that takes it. A field that is missing is the schema's defau
 null where it may be. Object container files are read, as the list of their values.
 
 While the registry is away the pipeline waits. A schema that it has not is an error of
-the record that names it.`}, func(_ Environment, s format.AvroSettings) (*format.Avro, error) { return format.NewAvro(s) }),
+the record that names it.`}, func(_ Environment, s format.AvroSettings) (*format.Avro, error) {
+			schemas, err := schemasOf(s.SubjectSettings, format.TypeAvro, s.Schema)
+			if err != nil {
+				return nil, err
+			}
+			return format.NewAvro(s, schemas)
+		}),
 		NewFormat(FormatInfo{Name: "protobuf", Example: "{protobuf: {registry: {url: http://localhost:8081}, subject: user_behavior_topic-value}}\n", Fields: true,
 			Doc: `Protocol Buffers, by a .proto file, or by a schema registry.
 
@@ -63,7 +70,13 @@ and infinities texts; Timestamp, Duration, Struct and the wrappers are as in Pro
 Fields that the schema does not know are passed over.
 
 While the registry is away the pipeline waits. A schema that it has not is an error of
-the record that names it.`}, func(_ Environment, s format.ProtobufSettings) (*format.Protobuf, error) { return format.NewProtobuf(s) }),
+the record that names it.`}, func(_ Environment, s format.ProtobufSettings) (*format.Protobuf, error) {
+			schemas, err := schemasOf(s.SubjectSettings, format.TypeProtobuf, s.Schema)
+			if err != nil {
+				return nil, err
+			}
+			return format.NewProtobuf(s, schemas)
+		}),
 		plain[format.YAML](FormatInfo{Name: "yaml", Example: "yaml\n", Fields: true, Doc: "A YAML document. Aliases are written out."}),
 		plain[format.XML](FormatInfo{Name: "xml", Example: "xml\n", Fields: true,
 			Doc: `An XML document, without a DTD.
@@ -98,6 +111,14 @@ and agent; request, where that is none. Those that are - are left out.`},
 		packed("lz4", "Another format, packed by lz4, in its frames.", ok(format.NewLZ4)),
 		packed("snappy", "Another format, packed by snappy. Blocks and frames are read, blocks written.", ok(format.NewSnappy)),
 	}
+}
+
+// schemasOf is the registry that settings name, nil where they name none.
+func schemasOf(s format.SubjectSettings, schemaType, text string) (format.Schemas, error) {
+	if s.Registry == nil {
+		return nil, nil
+	}
+	return registry.New(s, schemaType, text)
 }
 
 // encoded is a format of text around another one.
