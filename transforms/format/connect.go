@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -199,7 +200,7 @@ func appendConnectList(dst []byte, n pipeline.Node) ([]byte, error) {
 	start := len(dst)
 	first := ""
 	for e := range n.Elements {
-		out, err := appendConnectSchema(dst[:len(dst):len(dst)], e, "")
+		out, err := appendConnectSchema(slices.Clip(dst), e, "")
 		if err != nil {
 			return nil, err
 		}

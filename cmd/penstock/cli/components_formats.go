@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms/format"
 	"github.com/penstock-io/penstock/transforms/format/registry"
@@ -11,6 +13,11 @@ const bytesFormat = "bytes"
 
 // formats are the formats that are built in.
 func formats() []Format {
+	return slices.Concat(documents(), bySchema(), lines(), layers())
+}
+
+// documents are formats that need no schema.
+func documents() []Format {
 	return []Format{
 		plain[format.JSON](FormatInfo{Name: "json", Example: "json\n", Fields: true,
 			Doc: `JSON texts. Their fields can be read and changed.
@@ -43,6 +50,12 @@ text. A number that neither 64 bits nor a float64 hold is refused on the way out
 
 Byte strings come as base64; big numbers and decimal fractions are numbers, in
 both directions, and lose no digit.`}, func(Environment, struct{}) (*format.CBOR, error) { return format.NewCBOR() }),
+	}
+}
+
+// bySchema are formats that a schema describes.
+func bySchema() []Format {
+	return []Format{
 		NewFormat(FormatInfo{Name: "avro", Example: "{avro: {registry: {url: http://localhost:8081}, subject: user_behavior_topic-value}}\n", Fields: true,
 			Doc: `Apache Avro, by a schema of the file, or of a schema registry.
 
@@ -77,6 +90,12 @@ the record that names it.`}, func(_ Environment, s format.ProtobufSettings) (*fo
 			}
 			return format.NewProtobuf(s, schemas)
 		}),
+	}
+}
+
+// lines are formats that people read.
+func lines() []Format {
+	return []Format{
 		plain[format.YAML](FormatInfo{Name: "yaml", Example: "yaml\n", Fields: true, Doc: "A YAML document. Aliases are written out."}),
 		plain[format.XML](FormatInfo{Name: "xml", Example: "xml\n", Fields: true,
 			Doc: `An XML document, without a DTD.
@@ -104,6 +123,12 @@ and agent; request, where that is none. Those that are - are left out.`},
 		NewFormat(FormatInfo{Name: "pattern", Example: "{pattern: '(?P<level>[A-Z]+) (?P<message>.*)'}\n", Fields: true,
 			Doc: "Texts that a regular expression takes apart. It is only read."},
 			func(_ Environment, s format.PatternSettings) (*format.Pattern, error) { return format.NewPattern(s) }),
+	}
+}
+
+// layers are formats around other ones.
+func layers() []Format {
+	return []Format{
 		encoded("base64", "Base64 of another format. Both alphabets are read, with padding or without.", format.NewBase64),
 		encoded("hex", "Hexadecimal of another format.", format.NewHex),
 		packed("gzip", "Another format, packed by gzip.", ok(format.NewGzip)),

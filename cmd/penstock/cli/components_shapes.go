@@ -12,7 +12,7 @@ func wholeValue(settings any) bool {
 // shapes are the built-in transforms that give records another form, or another way.
 func shapes() []Transform {
 	always := func(any) bool { return true }
-	return []Transform{
+	return append(fieldFormats(),
 		NewTransform(TransformInfo{
 			Name: "map", Example: "map: '{\"user\": value.user_id, \"total\": value.price * value.quantity}'\n", Fields: always,
 			Doc: "Makes a new value of a record, by an expression.",
@@ -37,30 +37,6 @@ func shapes() []Transform {
 them and empty objects.`,
 		}, func(_ Environment, t transforms.FlattenSettings) (*transforms.Flatten, error) {
 			return transforms.NewFlatten(t)
-		}),
-		NewTransform(TransformInfo{
-			Name: "decode", Example: "decode: {field: value.body, format: {base64: json}}\n", Fields: wholeValue,
-			Doc: `Reads the text of a field in a format.
-
-What it stands for takes its place. Bytes that are a text are one.`,
-		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Decode, error) {
-			f, err := env.Format(t.Format)
-			if err != nil {
-				return nil, err
-			}
-			return transforms.NewDecode(t, f)
-		}),
-		NewTransform(TransformInfo{
-			Name: "encode", Example: "encode: {field: value.body, format: {base64: msgpack}}\n",
-			Doc: `Writes a field in a format, as a text.
-
-A text is written as it is. A format of bytes goes into base64 or hex.`,
-		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Encode, error) {
-			f, err := env.Format(t.Format)
-			if err != nil {
-				return nil, err
-			}
-			return transforms.NewEncode(t, f)
 		}),
 		NewTransform(TransformInfo{
 			Name: "cast", Example: "cast: {value.price: float, value.user_id: string}\n",
@@ -95,6 +71,36 @@ A record that comes again after a failure is decided as before.`,
 			Doc: "Says which topic records go to: by an expression, or by a pattern.",
 		}, func(_ Environment, t transforms.RouteSettings) (*transforms.Route, error) {
 			return transforms.NewRoute(t)
+		}),
+	)
+}
+
+// fieldFormats are the transforms that read and write one field in a format.
+func fieldFormats() []Transform {
+	return []Transform{
+		NewTransform(TransformInfo{
+			Name: "decode", Example: "decode: {field: value.body, format: {base64: json}}\n", Fields: wholeValue,
+			Doc: `Reads the text of a field in a format.
+
+What it stands for takes its place. Bytes that are a text are one.`,
+		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Decode, error) {
+			f, err := env.Format(t.Format)
+			if err != nil {
+				return nil, err
+			}
+			return transforms.NewDecode(t, f)
+		}),
+		NewTransform(TransformInfo{
+			Name: "encode", Example: "encode: {field: value.body, format: {base64: msgpack}}\n",
+			Doc: `Writes a field in a format, as a text.
+
+A text is written as it is. A format of bytes goes into base64 or hex.`,
+		}, func(env Environment, t transforms.FieldFormatSettings) (*transforms.Encode, error) {
+			f, err := env.Format(t.Format)
+			if err != nil {
+				return nil, err
+			}
+			return transforms.NewEncode(t, f)
 		}),
 	}
 }
