@@ -18,6 +18,15 @@ type Format interface {
 	Write(ctx context.Context, b *Batch, v *Value) error
 }
 
+// RecordFormat is a Format that has a part of what it reads and writes in headers, where
+// there is a whole record: CloudEvents. Errors as those of Read and Write; with one, the
+// record is as it was.
+type RecordFormat interface {
+	Format
+	ReadRecord(ctx context.Context, b *Batch, r *Record) error
+	WriteRecord(ctx context.Context, b *Batch, r *Record) error
+}
+
 // Writable is a Format that cannot always write: it is only for reading, or its settings
 // lack what writing takes.
 type Writable interface {

@@ -75,3 +75,30 @@ func TestDecodeAndEncode(t *testing.T) {
 		t.Error("a format that only reads encodes")
 	}
 }
+
+// TestValidateBySchema refuses what does not fit, and says where in the schema.
+func TestValidateBySchema(t *testing.T) {
+	const schema = `{"type":"object","required":["id"],"properties":{"price":{"minimum":0}}}`
+	for message, said := range map[string]string{"": "the value does not fit the schema", "no order": "no order"} {
+		v, err := NewValidate(ValidateSettings{Schema: schema, Message: message})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := batch(t, `{"id":1,"price":0}`, `{"price":1}`, `{"id":1,"price":-1}`)
+		apply(t, v, b)
+		for i, want := range []string{"", said + ": the schema refuses it at /required", said + ": the schema refuses it at /properties/price/minimum"} {
+			got := ""
+			if r := &b.Records[i]; r.Fate == pipeline.Failed {
+				got = r.Failure.Err.Error()
+			}
+			if got != want {
+				t.Errorf("record %d: got %q, want %q", i, got, want)
+			}
+		}
+	}
+	for _, s := range []ValidateSettings{{}, {That: "true", Schema: schema}, {Schema: "{"}, {Schema: `{"type":7}`}} {
+		if _, err := NewValidate(s); err == nil {
+			t.Errorf("%+v is taken", s)
+		}
+	}
+}

@@ -30,7 +30,8 @@ func all(t testing.TB) map[string]pipeline.Format {
 	return map[string]pipeline.Format{
 		"bytes": Bytes{}, "text": Text{}, "json": JSON{}, "msgpack": MsgPack{}, "cbor": must[*CBOR](t)(NewCBOR()), "yaml": YAML{}, "logfmt": Logfmt{},
 		"csv":  must[*CSV](t)(NewCSV(CSVSettings{Columns: columns, Delimiter: ","})),
-		"avro": avroOf(t, eventAvro), "protobuf": protoOf(t, eventProto, ""), "connect_json": ConnectJSON{}, "debezium": NewDebezium(DebeziumSettings{Deletes: "mark"}, JSON{}), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
+		"avro": avroOf(t, eventAvro), "protobuf": protoOf(t, eventProto, ""), "connect_json": ConnectJSON{}, "cloudevents": must[*CloudEvents](t)(NewCloudEvents(CloudEventsSettings{Mode: "structured"})),
+		"json_schema": must[*JSONSchema](t)(NewJSONSchema(JSONSchemaSettings{Schema: `{"type":"object","required":["event_id"],"properties":{"price":{"type":"number"}}}`}, nil)), "debezium": NewDebezium(DebeziumSettings{Deletes: "mark"}, JSON{}), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
 		"zstd": must[pipeline.Format](t)(NewZstd(JSON{}, 1<<20)), "snappy": NewSnappy(JSON{}, 1<<20),
 		"xml": XML{}, "pattern": must[*Pattern](t)(NewPattern(PatternSettings{`"(?P<first>\w+)".*`})),
 	}

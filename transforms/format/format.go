@@ -38,17 +38,26 @@ func (r *Reader) Apply(ctx context.Context, b *pipeline.Batch) error {
 		if record.Value.Kind() != pipeline.Opaque || none(&record.Value) {
 			continue
 		}
-		v, err := r.format.Read(ctx, b, record.Value.Raw())
-		switch {
-		case err == nil:
-			record.Value = v
-		case pipeline.ClassOf(err) == pipeline.Permanent:
-			record.Fail(err)
-		default:
+		err := r.read(ctx, b, record)
+		if err != nil && pipeline.ClassOf(err) != pipeline.Permanent {
 			return err
+		}
+		if err != nil {
+			record.Fail(err)
 		}
 	}
 	return nil
+}
+
+func (r *Reader) read(ctx context.Context, b *pipeline.Batch, record *pipeline.Record) error {
+	if f, ok := r.format.(pipeline.RecordFormat); ok {
+		return f.ReadRecord(ctx, b, record)
+	}
+	v, err := r.format.Read(ctx, b, record.Value.Raw())
+	if err == nil {
+		record.Value = v
+	}
+	return err
 }
 
 // Writer writes values, and seals the batch.
@@ -66,7 +75,7 @@ func (w *Writer) Apply(ctx context.Context, b *pipeline.Batch) error {
 			if none(&record.Value) {
 				continue
 			}
-			err := w.format.Write(ctx, b, &record.Value)
+			err := w.write(ctx, b, record)
 			if err == nil {
 				continue
 			}
@@ -78,6 +87,13 @@ func (w *Writer) Apply(ctx context.Context, b *pipeline.Batch) error {
 	}
 	b.Seal()
 	return nil
+}
+
+func (w *Writer) write(ctx context.Context, b *pipeline.Batch, record *pipeline.Record) error {
+	if f, ok := w.format.(pipeline.RecordFormat); ok {
+		return f.WriteRecord(ctx, b, record)
+	}
+	return w.format.Write(ctx, b, &record.Value)
 }
 
 // none tells whether a record has no value at all: a tombstone. It has none in any

@@ -32,6 +32,14 @@ and numbers beyond 64 bits too.`}),
 {"schema": …, "payload": …}: the payload is the value, with decimals as numbers. On
 the way out the schema is the one that a value shows: whole numbers are int64, others
 double, null an optional string, and the elements of a list are of one type.`}),
+		NewFormat(FormatInfo{Name: "cloudevents", Example: "{cloudevents: {source: /shop, type: com.example.shop.purchase}}\n", Fields: true,
+			Doc: `CloudEvents 1.0, in the structured and the binary mode of its Kafka binding.
+
+A value is the event in its JSON form: {"specversion": "1.0", "id": …, "data": …}. Both
+modes are read. With source and type, events are made of values that are none.`},
+			func(_ Environment, s format.CloudEventsSettings) (*format.CloudEvents, error) {
+				return format.NewCloudEvents(s)
+			}),
 		NewFormat(FormatInfo{Name: "debezium", Example: "{debezium: json}\n", Fields: true,
 			Doc: `Change events of Debezium, of which the row after the change is the value. It is only read.
 
@@ -89,6 +97,17 @@ the record that names it.`}, func(_ Environment, s format.ProtobufSettings) (*fo
 				return nil, err
 			}
 			return format.NewProtobuf(s, schemas)
+		}),
+		NewFormat(FormatInfo{Name: "json_schema", Example: "{json_schema: {registry: {url: http://localhost:8081}, subject: user_behavior_topic-value}}\n", Fields: true,
+			Doc: `JSON that fits a JSON Schema, of the file or of a schema registry.
+
+What does not fit is refused, on the way in and on the way out. With a registry, values
+have Confluent's wire format: each names its schema.`}, func(_ Environment, s format.JSONSchemaSettings) (*format.JSONSchema, error) {
+			schemas, err := schemasOf(s.SubjectSettings, format.TypeJSON, s.Schema)
+			if err != nil {
+				return nil, err
+			}
+			return format.NewJSONSchema(s, schemas)
 		}),
 	}
 }
