@@ -61,16 +61,17 @@ type sizes struct {
 	idle        time.Duration
 	calibration float64 // seconds
 	fewer       int     // times fewer messages for the Pub/Subs
+	format      time.Duration
 }
 
 var (
 	fullSizes = sizes{
 		waiting: 1_000_000, paused: time.Minute, latency: 20 * time.Second,
-		starts: 10, idle: 10 * time.Second, calibration: 2, fewer: 1,
+		starts: 10, idle: 10 * time.Second, calibration: 2, fewer: 1, format: time.Second,
 	}
 	quickSizes = sizes{
 		waiting: 100_000, paused: 5 * time.Second, latency: 4 * time.Second,
-		starts: 3, idle: 2 * time.Second, calibration: 0.2, fewer: 20,
+		starts: 3, idle: 2 * time.Second, calibration: 0.2, fewer: 20, format: 5 * time.Millisecond,
 	}
 )
 

@@ -37,6 +37,7 @@ var situations = []situation{
 	{"memory-paused-list", memoryPaused(measure.List)},
 	{"startup", (*bench).startup},
 	{"idle", (*bench).idle},
+	{"formats", (*bench).formats},
 	{"pubsub-redis", comparePubSubs("Redis")},
 	{"pubsub-kafka", comparePubSubs("Kafka")},
 }

@@ -19,7 +19,24 @@ type Report struct {
 	Startup *Startup  `json:"startup,omitempty"`
 	Idle    *Idle     `json:"idle,omitempty"`
 	PubSubs []PubSub  `json:"pubsubs,omitempty"`
+	Formats []Format  `json:"formats,omitempty"`
+	Chains  []Chain   `json:"chains,omitempty"`
 	Targets []Target  `json:"targets"` // filled by Judge
+}
+
+// Format is what a format takes of the CPU for one record, in nanoseconds: to read it, and
+// to write it once it was read as JSON.
+type Format struct {
+	Name  string  `json:"name"`
+	Bytes int     `json:"bytes"` // of the record
+	Read  float64 `json:"read_ns"`
+	Write float64 `json:"write_ns"`
+}
+
+// Chain is what stages take of the CPU for one record, above no stages.
+type Chain struct {
+	Name        string  `json:"name"`
+	Nanoseconds float64 `json:"ns"`
 }
 
 // Header says where, when and with what the figures were made.

@@ -18,6 +18,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	r.writeRows(&out, "list", "list-step")
 	r.writeOthers(&out)
 	r.writePubSubs(&out)
+	r.writeFormats(&out)
 	r.writeTargets(&out)
 	_, err := w.Write(out.Bytes())
 	return err
@@ -90,6 +91,22 @@ func (r *Report) writePubSubs(out *bytes.Buffer) {
 	for _, p := range r.PubSubs {
 		fmt.Fprintf(&table, "%s: %s\t%s\t%s\t%.3g\n", p.System, p.What,
 			thousands(Quantile(slices.Clone(p.Penstock), 0.5)), thousands(Quantile(slices.Clone(p.Stock), 0.5)), p.Ratio())
+	}
+	align(out, table.Bytes())
+}
+
+// writeFormats writes what formats take.
+func (r *Report) writeFormats(out *bytes.Buffer) {
+	if len(r.Formats)+len(r.Chains) == 0 {
+		return
+	}
+	var table bytes.Buffer
+	fmt.Fprintln(&table, "\nformat\tbytes\tread, µs CPU\twrite, µs CPU\t")
+	for _, f := range r.Formats {
+		fmt.Fprintf(&table, "%s\t%d\t%.2f\t%.2f\t\n", f.Name, f.Bytes, f.Read/1000, f.Write/1000)
+	}
+	for _, c := range r.Chains {
+		fmt.Fprintf(&table, "%s\t\t\t%.2f\t\n", c.Name, c.Nanoseconds/1000)
 	}
 	align(out, table.Bytes())
 }

@@ -44,6 +44,15 @@ func (r *Report) Judge() {
 			Got: fmt.Sprintf("%.3g ×", p.Ratio()), Met: p.Ratio() > 1,
 		})
 	}
+	for _, c := range r.Chains {
+		most := map[string]float64{"json → filter → set → json": 1.5, "json → filter → json": 0.8}[c.Name]
+		r.Targets = append(r.Targets, atMost("CPU of "+c.Name+", a record", c.Nanoseconds/1000, most, "%.2f µs"))
+	}
+	for _, f := range r.Formats {
+		if f.Name == "avro" || f.Name == "protobuf" {
+			r.Targets = append(r.Targets, atMost("CPU of writing "+f.Name+", a record", f.Write/1000, 1, "%.2f µs"))
+		}
+	}
 	if r.Startup != nil {
 		r.Targets = append(r.Targets, atMost("exec to the first XREAD, median", r.Startup.P50, 100, "%.0f ms"))
 	}
