@@ -50,6 +50,10 @@ func BenchmarkSample(b *testing.B) {
 	benchmark(b, made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}))
 }
 
+func BenchmarkLookup(b *testing.B) {
+	benchmark(b, made(NewLookup, LookupSettings{By: "value.action", Into: "value.what", JSON: `{"buy":{"a":1},"view":{},"cart":{}}`, Missing: "pass"}))
+}
+
 func BenchmarkEncodeDecode(b *testing.B) {
 	settings := FieldFormatSettings{Field: "value.user_id"}
 	benchmark(b, func() (pipeline.Transform, error) { return NewEncode(settings, format.NewBase64(format.JSON{})) },

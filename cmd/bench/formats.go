@@ -57,17 +57,16 @@ func (b *bench) formats(ctx context.Context, found *report.Report) error {
 	if err != nil {
 		return err
 	}
-	json := []pipeline.Transform{format.NewReader(format.JSON{})}
 	bare, err := b.perRecord(ctx, []byte(shopEvent), nil)
 	if err != nil {
 		return err
 	}
-	reading, err := b.perRecord(ctx, []byte(shopEvent), json)
+	reading, err := b.perRecord(ctx, []byte(shopEvent), []pipeline.Transform{format.NewReader(format.JSON{})})
 	if err != nil {
 		return err
 	}
 	for _, f := range all {
-		write := append(json[:1:1], format.NewWriter(f.format))
+		write := []pipeline.Transform{format.NewReader(format.JSON{}), format.NewWriter(f.format)}
 		raw, err := once(ctx, []byte(shopEvent), write)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)

@@ -75,7 +75,7 @@ A record that comes again after a failure is decided as before.`,
 	)
 }
 
-// fieldFormats are the transforms that read and write one field in a format.
+// fieldFormats are the transforms that fill one field: in a format, from a table.
 func fieldFormats() []Transform {
 	return []Transform{
 		NewTransform(TransformInfo{
@@ -101,6 +101,12 @@ A text is written as it is. A format of bytes goes into base64 or hex.`,
 				return nil, err
 			}
 			return transforms.NewEncode(t, f)
+		}),
+		NewTransform(TransformInfo{
+			Name: "lookup", Example: "lookup: {by: value.item, into: value.product, json: '{\"sku-1\": {\"name\": \"shoes\"}}'}\n",
+			Doc: "Puts what a table has for a record into it.",
+		}, func(_ Environment, t transforms.LookupSettings) (*transforms.Lookup, error) {
+			return transforms.NewLookup(t)
 		}),
 	}
 }

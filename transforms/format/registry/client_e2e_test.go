@@ -67,16 +67,16 @@ func lineFile() *descriptorpb.FileDescriptorProto {
 		return f
 	}
 	const one, many = descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL, descriptorpb.FieldDescriptorProto_LABEL_REPEATED
-	return &descriptorpb.FileDescriptorProto{Name: proto.String("order.proto"), Package: proto.String("shop"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Other")}, {Name: proto.String("Order"),
+	return &descriptorpb.FileDescriptorProto{Name: new("order.proto"), Package: new("shop"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Other")}, {Name: new("Order"),
 			Field: []*descriptorpb.FieldDescriptorProto{
 				field("id", 1, descriptorpb.FieldDescriptorProto_TYPE_STRING, one, ""), field("big", 2, descriptorpb.FieldDescriptorProto_TYPE_INT64, one, ""),
 				field("sizes", 3, descriptorpb.FieldDescriptorProto_TYPE_INT32, many, ""), field("prices", 4, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, many, ".shop.Order.PricesEntry"),
 				field("raw", 5, descriptorpb.FieldDescriptorProto_TYPE_BYTES, one, ""), field("line", 6, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, one, ".shop.Order.Line"),
 			},
 			NestedType: []*descriptorpb.DescriptorProto{
-				{Name: proto.String("Line"), Field: []*descriptorpb.FieldDescriptorProto{field("sku", 1, descriptorpb.FieldDescriptorProto_TYPE_STRING, one, "")}},
-				{Name: proto.String("PricesEntry"), Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
+				{Name: new("Line"), Field: []*descriptorpb.FieldDescriptorProto{field("sku", 1, descriptorpb.FieldDescriptorProto_TYPE_STRING, one, "")}},
+				{Name: new("PricesEntry"), Options: &descriptorpb.MessageOptions{MapEntry: new(true)},
 					Field: []*descriptorpb.FieldDescriptorProto{field("key", 1, descriptorpb.FieldDescriptorProto_TYPE_STRING, one, ""), field("value", 2, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE, one, "")}},
 			}}}}
 }
