@@ -129,7 +129,7 @@ func (f *Avro) Read(ctx context.Context, b *pipeline.Batch, raw []byte) (pipelin
 		}
 		raw = rest
 	}
-	r := avroReader{rest: raw}
+	r := avroReader{rest: raw, most: mostJSON(raw)}
 	json := r.value(b.Arena.Alloc(4*len(raw)+256), plan, 0)
 	if r.err == nil && len(r.rest) > 0 {
 		r.err = errMore
@@ -168,7 +168,7 @@ func readContainer(b *pipeline.Batch, raw []byte) (pipeline.Value, error) {
 		if err != nil {
 			return pipeline.Value{}, unread(errors.New("a value in it cannot be taken apart"))
 		}
-		r := avroReader{rest: encoded}
+		r := avroReader{rest: encoded, most: mostJSON(raw)}
 		if json = r.value(json, plan, 0); r.err != nil {
 			return pipeline.Value{}, unread(r.err)
 		}

@@ -13,13 +13,17 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
-// maxDecoded bounds the JSON that one value may become: what takes no bytes (an array
-// of nulls) could be of any length.
-const maxDecoded = 64 << 20
+// mostJSON bounds the JSON that one value may become: what takes no bytes (an array of
+// nulls, an alias) could be of any length.
+func mostJSON(raw []byte) int { return max(1<<20, 200*len(raw)) }
+
+// tooMuch is the error of a value that becomes more.
+func tooMuch(most int) error { return fmt.Errorf("it decodes to more than %d bytes", most) }
 
 // avroReader reads the binary encoding of Avro (specification 1.12, Binary Encoding).
 type avroReader struct {
 	rest []byte
+	most int // bytes of JSON
 	err  error
 }
 
@@ -59,8 +63,8 @@ func (r *avroReader) value(dst []byte, t *avroType, depth int) []byte {
 	case depth > maxNested:
 		r.fail(errNested)
 		return dst
-	case len(dst) > maxDecoded:
-		r.fail(fmt.Errorf("it decodes to more than %d bytes", maxDecoded))
+	case len(dst) > r.most:
+		r.fail(tooMuch(r.most))
 		return dst
 	}
 	switch t.kind {

@@ -164,6 +164,28 @@ func TestPacked(t *testing.T) {
 	}
 }
 
+// TestBombs: what a value may unpack or decode to hangs on its size, so that a batch of them
+// is bounded too.
+func TestBombs(t *testing.T) {
+	for name, f := range map[string]pipeline.Format{"gzip": NewGzip(Bytes{}, 64<<20), "zstd": must[pipeline.Format](t)(NewZstd(Bytes{}, 64<<20)), "lz4": NewLZ4(Bytes{}, 64<<20)} {
+		packed := bytes.Clone(through(t, Bytes{}, f, make([]byte, 32<<20)).Value.Raw())
+		if got := shown(through(t, f, nil, packed)); !strings.Contains(got, "it unpacks to more than ") {
+			t.Errorf("%s: %d bytes unpack to %d", name, len(packed), len(got))
+		}
+		plain := []byte(strings.Repeat("an event like others ", 10_000))
+		if got := shown(through(t, f, nil, bytes.Clone(through(t, Bytes{}, f, plain).Value.Raw()))); got != string(plain) {
+			t.Errorf("%s: %d bytes come back as %.60q", name, len(plain), got)
+		}
+	}
+	aliases := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+	for i := 1; i < 9; i++ {
+		aliases += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10), ","))
+	}
+	if got := shown(through(t, YAML{}, nil, []byte(aliases))); !strings.Contains(got, "it decodes to more than ") && !strings.Contains(got, "it is not YAML") {
+		t.Errorf("aliases: %.100q", got)
+	}
+}
+
 // TestTexts are formats that people read, in both directions.
 func TestTexts(t *testing.T) {
 	rows := must[*CSV](t)(NewCSV(CSVSettings{Columns: []string{"a", "b"}, Delimiter: ";"}))

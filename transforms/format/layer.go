@@ -18,7 +18,7 @@ type EncodedSettings struct {
 // PackedSettings are the settings of gzip, zstd, lz4 and snappy.
 type PackedSettings struct {
 	Of    pipeline.Named `yaml:"of,scalar" of:"format" default:"bytes" example:"json" doc:"The format of what is within."`
-	Limit pipeline.Size  `yaml:"limit" default:"64 MiB" min:"1" doc:"The most that one value may unpack to. One of more is refused."`
+	Limit pipeline.Size  `yaml:"limit" default:"64 MiB" min:"1" doc:"The most that one value may unpack to, which is never more than 100 times its size (or 256 KiB, where that is more). One of more is refused."`
 }
 
 // layer is a format around another one.

@@ -26,7 +26,7 @@ func NewGzip(inner pipeline.Format, limit pipeline.Size) pipeline.Format {
 		if err := r.Reset(bytes.NewReader(raw)); err != nil {
 			return nil, errors.New("it is not gzip")
 		}
-		return bounded("gzip", r, limit)
+		return bounded("gzip", r, allowed(raw, limit))
 	}, pack: func(_ *pipeline.Batch, raw []byte) ([]byte, error) {
 		w := writers.Get().(*gzip.Writer)
 		defer writers.Put(w)
@@ -46,7 +46,7 @@ func NewLZ4(inner pipeline.Format, limit pipeline.Size) pipeline.Format {
 		if r.Reset(bytes.NewReader(raw)); len(raw) == 0 {
 			return nil, errors.New("it is not lz4: it is empty")
 		}
-		return bounded("lz4", r, limit)
+		return bounded("lz4", r, allowed(raw, limit))
 	}, pack: func(_ *pipeline.Batch, raw []byte) ([]byte, error) {
 		w := writers.Get().(*lz4.Writer)
 		defer writers.Put(w)
@@ -70,10 +70,11 @@ func NewZstd(inner pipeline.Format, limit pipeline.Size) (pipeline.Format, error
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	return &layer{inner: inner, unpack: func(_ *pipeline.Batch, raw []byte) ([]byte, error) {
+		most := allowed(raw, limit)
 		out, err := reader.DecodeAll(raw, nil)
 		switch {
-		case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), err == nil && len(out) > int(limit):
-			return nil, tooLarge(limit)
+		case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), err == nil && len(out) > int(most):
+			return nil, tooLarge(most)
 		case err != nil || len(raw) == 0:
 			return nil, errors.New("it is not zstd, or cut short")
 		}
@@ -91,14 +92,11 @@ var framed = []byte("\xff\x06\x00\x00sNaPpY")
 func NewSnappy(inner pipeline.Format, limit pipeline.Size) pipeline.Format {
 	return &layer{inner: inner, unpack: func(_ *pipeline.Batch, raw []byte) ([]byte, error) {
 		if bytes.HasPrefix(raw, framed) {
-			return bounded("snappy", snappy.NewReader(bytes.NewReader(raw)), limit)
+			return bounded("snappy", snappy.NewReader(bytes.NewReader(raw)), allowed(raw, limit))
 		}
 		size, err := snappy.DecodedLen(raw)
-		if err == nil && size > int(limit) {
-			return nil, tooLarge(limit)
-		}
-		if err == nil && size/64 > len(raw)+1 {
-			err = snappy.ErrCorrupt // it holds less than it says, and claims memory
+		if most := allowed(raw, limit); err == nil && size > int(most) {
+			return nil, tooLarge(most)
 		}
 		if err == nil {
 			raw, err = snappy.Decode(nil, raw)
@@ -110,6 +108,18 @@ func NewSnappy(inner pipeline.Format, limit pipeline.Size) pipeline.Format {
 	}, pack: func(_ *pipeline.Batch, raw []byte) ([]byte, error) {
 		return snappy.Encode(nil, raw), nil
 	}}
+}
+
+// What one value may unpack to: so many times its size, or so much where that is more.
+// Within a batch they add up.
+const (
+	mostTimes = 100
+	always    = 256 << 10
+)
+
+// allowed is the most that a value may unpack to.
+func allowed(raw []byte, limit pipeline.Size) pipeline.Size {
+	return min(limit, max(always, mostTimes*pipeline.Size(len(raw))))
 }
 
 // bounded reads all that r gives, up to a limit.

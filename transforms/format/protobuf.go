@@ -3,6 +3,7 @@ package format
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -45,6 +46,7 @@ type Protobuf struct {
 	registry *compiled[protoreflect.FileDescriptor]
 	settings ProtobufSettings
 	planned  *plans
+	readers  sync.Pool // of *protoReader, for the memory they have
 	writer   protoWriter
 }
 
@@ -54,7 +56,7 @@ func NewProtobuf(s ProtobufSettings, schemas Schemas) (*Protobuf, error) {
 	if problems := s.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
-	f := &Protobuf{settings: s, writer: protoWriter{s.UnknownFields == "drop"}, planned: &plans{made: map[planKey]planOf{}}}
+	f := &Protobuf{settings: s, writer: protoWriter{s.UnknownFields == "drop"}, planned: &plans{made: map[planKey]planOf{}}, readers: sync.Pool{New: func() any { return new(protoReader) }}}
 	if s.Registry == nil {
 		var err error
 		f.plan, err = parseProto(s.Schema, s.Imports, s.Message)
@@ -112,7 +114,9 @@ func (f *Protobuf) Read(ctx context.Context, b *pipeline.Batch, raw []byte) (pip
 		}
 		raw = rest
 	}
-	var r protoReader
+	r := f.readers.Get().(*protoReader)
+	defer f.readers.Put(r)
+	*r = protoReader{found: r.found[:0], most: mostJSON(raw)}
 	json := r.message(b.Arena.Alloc(4*len(raw)+256), raw, plan, 0)
 	if r.err != nil {
 		return pipeline.Value{}, unread(r.err)

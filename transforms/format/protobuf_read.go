@@ -18,6 +18,7 @@ import (
 // protoReader reads the wire format of Protocol Buffers (protobuf.dev, Encoding).
 type protoReader struct {
 	found []occurrence // a stack: those of a message lie above those of the one around it
+	most  int          // bytes of JSON
 	err   error
 }
 
@@ -43,8 +44,8 @@ func (r *protoReader) message(dst, raw []byte, m *protoMessage, depth int) []byt
 	case depth > maxNested:
 		r.fail(errNested)
 		return dst
-	case len(dst) > maxDecoded:
-		r.fail(fmt.Errorf("it decodes to more than %d bytes", maxDecoded))
+	case len(dst) > r.most:
+		r.fail(tooMuch(r.most))
 		return dst
 	}
 	base := len(r.found)

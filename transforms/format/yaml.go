@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -18,16 +17,13 @@ import (
 // what the tags of YAML have beyond JSON (binary, timestamps) comes as its text.
 type YAML struct{}
 
-// maxYAML bounds what aliases may make of a document.
-const maxYAML = 16 << 20
-
 // Read gives the document.
 func (YAML) Read(_ context.Context, b *pipeline.Batch, raw []byte) (pipeline.Value, error) {
 	var n yaml.Node
 	if err := yaml.Unmarshal(raw, &n); err != nil {
 		return pipeline.Value{}, unread(errors.New("it is not YAML")) // its own errors show what stands there
 	}
-	w := yamlReader{}
+	w := yamlReader{most: mostJSON(raw)}
 	if len(n.Content) == 0 {
 		w.json = append(w.json, "null"...)
 	} else if err := w.value(n.Content[0], 0); err != nil {
@@ -36,14 +32,17 @@ func (YAML) Read(_ context.Context, b *pipeline.Batch, raw []byte) (pipeline.Val
 	return document(b, w.json)
 }
 
-type yamlReader struct{ json []byte }
+type yamlReader struct {
+	json []byte
+	most int // bytes of it
+}
 
 func (w *yamlReader) value(n *yaml.Node, depth int) error {
 	switch {
 	case depth > maxNested:
 		return errNested
-	case len(w.json) > maxYAML:
-		return fmt.Errorf("its aliases make more than %d bytes of it", maxYAML)
+	case len(w.json) > w.most:
+		return tooMuch(w.most)
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
