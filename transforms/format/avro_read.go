@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"unicode/utf8"
 
@@ -132,11 +131,7 @@ func (r *avroReader) bytes(dst []byte, t *avroType, raw []byte) []byte {
 		r.fail(errors.New("a decimal in it is too long"))
 		return dst
 	}
-	mantissa := new(big.Int).SetBytes(raw)
-	if len(raw) > 0 && raw[0] >= 0x80 {
-		mantissa.Sub(mantissa, new(big.Int).Lsh(big.NewInt(1), uint(8*len(raw))))
-	}
-	return appendDecimal(dst, mantissa.Append(nil, 10), -t.scale)
+	return appendUnscaled(dst, raw, t.scale)
 }
 
 func (r *avroReader) record(dst []byte, t *avroType, depth int) []byte {

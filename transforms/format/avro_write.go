@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -187,26 +186,6 @@ func signs(first byte, n int) []byte {
 		}
 	}
 	return out
-}
-
-// unscaled gives a number × 10^scale in two's complement, big-endian, at its shortest.
-func unscaled(raw []byte, scale int) ([]byte, error) {
-	mantissa, exponent, ok := splitDecimal(string(raw))
-	if !ok || exponent+scale > maxBignum {
-		return nil, errors.New("it is out of range")
-	}
-	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(exponent+scale, -exponent-scale))), nil)
-	if exponent+scale >= 0 {
-		mantissa.Mul(mantissa, power)
-	} else if _, rest := mantissa.QuoRem(mantissa, power, new(big.Int)); rest.Sign() != 0 {
-		return nil, fmt.Errorf("it has more than %d digits behind the point, and the schema's decimal has no more", scale)
-	}
-	if mantissa.Sign() >= 0 {
-		return mantissa.FillBytes(make([]byte, mantissa.BitLen()/8+1)), nil
-	}
-	size := new(big.Int).Not(mantissa).BitLen()/8 + 1
-	mantissa.Add(mantissa, new(big.Int).Lsh(big.NewInt(1), uint(8*size)))
-	return mantissa.FillBytes(make([]byte, size)), nil
 }
 
 func (w avroWriter) array(dst []byte, n pipeline.Node, t *avroType) ([]byte, error) {

@@ -245,29 +245,6 @@ func number(json []byte) bool {
 	return len(json) > 0
 }
 
-// appendDecimal appends mantissa × 10^exponent, 12.50 for 1250 and -2.
-func appendDecimal(dst, mantissa []byte, exponent int) []byte {
-	if mantissa[0] == '-' {
-		dst, mantissa = append(dst, '-'), mantissa[1:]
-	}
-	switch digits := len(mantissa); {
-	case exponent == 0:
-		return append(dst, mantissa...)
-	case exponent > 0 || -exponent > digits+40:
-		return strconv.AppendInt(append(append(dst, mantissa...), 'e'), int64(exponent), 10)
-	case -exponent < digits:
-		point := digits + exponent
-		dst = append(append(dst, mantissa[:point]...), '.')
-		return append(dst, mantissa[point:]...)
-	default:
-		dst = append(dst, "0."...)
-		for range -exponent - digits {
-			dst = append(dst, '0')
-		}
-		return append(dst, mantissa...)
-	}
-}
-
 // The simple values and floats, by the low bits of their heads (RFC 8949, section 3.3).
 const (
 	cborFalse     = 20

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"math/big"
-	"strings"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -113,23 +112,4 @@ func cborBig(dst []byte, n *big.Int) []byte {
 	}
 	bytes := n.Bytes()
 	return append(cborHead(cborHead(dst, cborTag, tag), cborBytes, uint64(len(bytes))), bytes...)
-}
-
-// splitDecimal gives a JSON number as mantissa × 10^exponent, 1250 and -2 for 12.50;
-// false: it is too long, or its exponent too large.
-func splitDecimal(raw string) (mantissa *big.Int, exponent int, ok bool) {
-	digits, e, found := strings.Cut(strings.ToLower(raw), "e")
-	if len(digits) > 2*maxBignum {
-		return nil, 0, false
-	}
-	if found {
-		power, good := new(big.Int).SetString(strings.TrimPrefix(e, "+"), 10)
-		if !good || !power.IsInt64() || power.Int64() > 1<<14 || power.Int64() < -1<<14 {
-			return nil, 0, false
-		}
-		exponent = int(power.Int64())
-	}
-	whole, fraction, _ := strings.Cut(digits, ".")
-	mantissa, ok = new(big.Int).SetString(whole+fraction, 10)
-	return mantissa, exponent - len(fraction), ok
 }

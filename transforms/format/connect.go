@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"math/big"
 	"slices"
 	"strconv"
 
@@ -140,11 +139,7 @@ func fromDecimal(dst []byte, n, schema pipeline.Node) ([]byte, error) {
 	if err != nil || bad != nil || len(raw) > maxBignum || scale > maxBignum || scale < -maxBignum {
 		return nil, errConnect
 	}
-	mantissa := new(big.Int).SetBytes(raw)
-	if len(raw) > 0 && raw[0] >= 0x80 {
-		mantissa.Sub(mantissa, new(big.Int).Lsh(big.NewInt(1), uint(8*len(raw))))
-	}
-	return appendDecimal(dst, mantissa.Append(nil, 10), -scale), nil
+	return appendUnscaled(dst, raw, scale), nil
 }
 
 // Write puts the schema beside the value.
