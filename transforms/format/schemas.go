@@ -47,6 +47,9 @@ func (s SubjectSettings) problems(schema bool) []pipeline.Problem {
 		if url := s.Registry.URL.Reveal(); !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 			refuse("registry.url", "it is no http:// or https:// address", "write registry: {url: http://localhost:8081}")
 		}
+		if s.Registry.User == "" && s.Registry.Password != "" {
+			refuse("registry.password", "it is the password of no user", "write user too, or remove password")
+		}
 	}
 	return problems
 }
