@@ -153,7 +153,7 @@ func (f *CSV) Write(_ context.Context, b *pipeline.Batch, v *pipeline.Value) err
 		return err
 	}
 	var out bytes.Buffer
-	w := csv.NewWriter(&out)
+	w := rowWriter{csv.NewWriter(&out), &out}
 	w.Comma = f.comma
 	if f.settings.Header {
 		err = writeTable(w, n)
@@ -174,8 +174,25 @@ func (f *CSV) Write(_ context.Context, b *pipeline.Batch, v *pipeline.Value) err
 	return nil
 }
 
+// rowWriter is a csv.Writer that also writes a row of one empty column, which is not an
+// empty line: readers pass over those.
+type rowWriter struct {
+	*csv.Writer
+	out *bytes.Buffer
+}
+
+// Write writes a row.
+func (w rowWriter) Write(columns []string) error {
+	if len(columns) != 1 || columns[0] != "" {
+		return w.Writer.Write(columns)
+	}
+	w.Flush()
+	_, err := w.out.WriteString("\"\"\n")
+	return err
+}
+
 // writeTable writes the names of the first object, and all objects.
-func writeTable(w *csv.Writer, n pipeline.Node) error {
+func writeTable(w rowWriter, n pipeline.Node) error {
 	if n.Type() != pipeline.JSONArray {
 		return refused("the value is "+n.Type().String()+", and not a list of rows", nil, "write columns in place of header, for one row a record")
 	}
@@ -193,10 +210,13 @@ func writeTable(w *csv.Writer, n pipeline.Node) error {
 			return err
 		}
 	}
+	if names == nil {
+		return refused("the list has no row, and so no header", nil, "filter it out first")
+	}
 	return nil
 }
 
-func writeRow(w *csv.Writer, n pipeline.Node, names []string) error {
+func writeRow(w rowWriter, n pipeline.Node, names []string) error {
 	var columns []string
 	var err error
 	switch n.Type() {
@@ -215,6 +235,9 @@ func writeRow(w *csv.Writer, n pipeline.Node, names []string) error {
 		}
 	default:
 		return refused("a row is "+n.Type().String(), nil, "make it an object, or a list")
+	}
+	if len(columns) == 0 {
+		return refused("a row has no columns", nil, "give it one at least")
 	}
 	return w.Write(columns)
 }

@@ -208,6 +208,8 @@ func TestTexts(t *testing.T) {
 		{rows, "", refuse("it has no row"), ""},
 		{rows, `1;"2`, refuse("it is not CSV: a quote is where none may be, or missing"), ""},
 		{bare, "1,,x", `["1","","x"]`, ""},
+		{bare, `""`, `[""]`, ""},
+		{table, "id\n1\n\"\"\n", `[{"id":"1"},{"id":""}]`, ""},
 		{table, "id,name\n1,a\n2,\n", `[{"id":"1","name":"a"},{"id":"2","name":""}]`, ""},
 		{table, "id,id\n1,a\n", refuse("its header has a name twice, or an empty one"), ""},
 		{table, "id,name\n1\n", refuse("row 2 is not CSV, or has another number of columns"), ""},
@@ -373,4 +375,60 @@ func FuzzReaders(f *testing.F) {
 			}
 		}
 	})
+}
+
+// shaped draws a document of a shape that some formats take alone: flat, a list of flat
+// ones, one within a name, or any.
+func shaped(t *rapid.T) string {
+	flat := func() string {
+		var fields []string
+		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b_c", "d.e", "é", "f g", "@h", "#text", "m", "t"}), 0, 4, rapid.ID).Draw(t, "names") {
+			fields = append(fields, string(pipeline.AppendString(nil, name))+":"+drawJSON(t, 0))
+		}
+		return "{" + strings.Join(fields, ",") + "}"
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "shape") {
+	case 0:
+		return flat()
+	case 1:
+		return "[" + flat() + "," + flat() + "]"
+	case 2:
+		return `{"a":` + flat() + `}`
+	case 3:
+		return "[" + drawJSON(t, 0) + "," + drawJSON(t, 0) + "]"
+	case 4:
+		return `{"t":` + string(pipeline.AppendString(nil, rapid.String().Draw(t, "t"))) + `,"l":[{},{"t":"x"}]}`
+	}
+	return documents().Draw(t, "document")
+}
+
+// TestWhatIsWrittenIsRead: what a format takes to write, it reads again, whatever else it
+// refuses.
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	formats := all(t)
+	delete(formats, "csv")
+	formats["csv, rows"] = must[*CSV](t)(NewCSV(CSVSettings{Delimiter: ";"}))
+	formats["csv, header"] = must[*CSV](t)(NewCSV(CSVSettings{Header: true, Delimiter: ","}))
+	formats["avro"] = avroOf(t, `["null","boolean","double","string",{"type":"array","items":["null","double","string"]},{"type":"map","values":["null","double","string"]}]`)
+	formats["protobuf"] = protoOf(t, `syntax = "proto3"; message A { map<string, B> m = 1; repeated B l = 2; oneof x { string t = 3; double n = 4; } message B { string t = 1; } }`, "A")
+	for name, f := range formats {
+		t.Run(name, func(t *testing.T) {
+			taken := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				doc := shaped(rt)
+				out := through(t, JSON{}, f, []byte(doc))
+				if out.Fate == pipeline.Failed {
+					return
+				}
+				taken++
+				raw := bytes.Clone(out.Value.Raw())
+				if back := through(t, f, nil, raw); back.Fate == pipeline.Failed {
+					rt.Fatalf("%s is written as %q, and that is not read: %s", doc, raw, shown(back))
+				}
+			})
+			if writable := Writable(f) == nil && name != "cloudevents" && name != "json_schema"; writable && taken == 0 {
+				t.Error("it takes none of the documents")
+			}
+		})
+	}
 }
