@@ -190,6 +190,14 @@ func TestProtobufFits(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", in, got, want)
 		}
 	}
+	// Fields of another oneof between those of the first.
+	mixed := protoOf(t, `syntax = "proto3"; message A { oneof x { int32 a = 1; int32 c = 3; } oneof y { int32 b = 2; } }`, "")
+	if got := shown(through(t, JSON{}, mixed, []byte(`{"a":1,"b":2,"c":3}`))); !strings.Contains(got, "c: another field of its oneof is there too") {
+		t.Errorf("two fields of a oneof: %s", got)
+	}
+	if got := through(t, JSON{}, mixed, []byte(`{"a":1,"b":2}`)); got.Fate == pipeline.Failed {
+		t.Errorf("a field of each oneof: %s", shown(got))
+	}
 	for text, want := range map[string]string{
 		"message":                              "syntax error",
 		`syntax = "proto3"; import "a.proto";`: "a.proto",

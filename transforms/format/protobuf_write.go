@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ func (w protoWriter) message(dst []byte, n pipeline.Node, m *protoMessage) ([]by
 	if n.Type() != pipeline.JSONObject {
 		return nil, unfit(n, "message "+m.name)
 	}
-	found, chosen := 0, 0
+	found := 0
+	var chosen []int // the oneofs of which a field was there
 	for _, i := range m.written {
 		f := &m.fields[i]
 		value, ok := n.Get(f.name)
@@ -46,10 +48,12 @@ func (w protoWriter) message(dst []byte, n pipeline.Node, m *protoMessage) ([]by
 			}
 			continue
 		}
-		if f.oneof > 0 && chosen == f.oneof {
+		if f.oneof > 0 && slices.Contains(chosen, f.oneof) {
 			return nil, within(f.name, errors.New("another field of its oneof is there too"))
 		}
-		chosen = max(chosen, f.oneof)
+		if f.oneof > 0 {
+			chosen = append(chosen, f.oneof)
+		}
 		var err error
 		if dst, err = w.field(dst, value, f); err != nil {
 			return nil, within(f.name, err)
