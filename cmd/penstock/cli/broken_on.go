@@ -5,9 +5,13 @@ package cli
 import (
 	"context"
 	"hash/maphash"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/engine"
@@ -20,10 +24,16 @@ import (
 //	no_ticket               batches do not wait for those before them (engine)
 //	trim_before_commit      Redis is cleaned up before the commit
 //	dedupe_before_delivery  dedupe remembers a key for good before its carrier is delivered
+//	nothing                 it keeps all promises
+//
+// With no_ticket and with nothing some batches take longer than others: those after them
+// overtake them where no ticket holds them back.
 const brokenEnv = "PENSTOCK_BROKEN"
 
 func broken(cfg engine.Config) engine.Config {
 	switch os.Getenv(brokenEnv) {
+	case "no_ticket", "nothing":
+		cfg.Middlewares = append(slices.Clone(cfg.Middlewares), uneven)
 	case "trim_before_commit":
 		readers := &sync.Map{}
 		cfg.Source, cfg.Sink = earlySource{cfg.Source, readers}, earlySink{cfg.Sink, readers}
@@ -36,6 +46,14 @@ func broken(cfg engine.Config) engine.Config {
 		}
 	}
 	return cfg
+}
+
+// uneven takes up to 200 ms for a batch, as a transform may that asks a server.
+func uneven(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		time.Sleep(rand.N(200 * time.Millisecond))
+		return next(msg)
+	}
 }
 
 // earlySource keeps its readers by shard.
