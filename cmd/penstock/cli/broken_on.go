@@ -51,8 +51,12 @@ func broken(cfg engine.Config) engine.Config {
 // uneven takes up to 200 ms for a batch, as a transform may that asks a server.
 func uneven(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		time.Sleep(rand.N(200 * time.Millisecond))
-		return next(msg)
+		select {
+		case <-time.After(rand.N(200 * time.Millisecond)):
+			return next(msg)
+		case <-msg.Context().Done():
+			return nil, msg.Context().Err()
+		}
 	}
 }
 
