@@ -24,7 +24,8 @@ var pillars = []struct {
 	{"no_fence", "standby", list, 2000, func(s sizes) []fault { return append(standbys(s), standbys(s)...) }, doubles},
 	{"no_ticket", "poison", list, 5000, somekills, disorders},
 	{"trim_before_commit", "kill", list, 2000, kills, loses},
-	{"dedupe_before_delivery", "dedupe", list, 2000, giveUps, loses},
+	// So many that a transaction is open whenever Kafka goes away.
+	{"dedupe_before_delivery", "dedupe", list, 20_000, func(s sizes) []fault { return append(giveUps(s), giveUps(s)...) }, loses},
 }
 
 func doubles(r Row) bool   { return r.Doubled > 0 }
