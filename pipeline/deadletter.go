@@ -18,6 +18,7 @@ type DeadLetter struct {
 	// Shard and Offset are those of the record in the source.
 	Shard    string
 	Offset   Offset
+	Part     uint32    // of the record, where transforms have made several of it; else 0
 	Time     time.Time // when it was refused
 	Attempts int       // how often that was tried, where it was tried again; else 0
 	Key      []byte    // nil: none
@@ -40,7 +41,7 @@ func NewDeadLetter(pipeline string, b *Batch, r *Record, now time.Time) DeadLett
 	}
 	return DeadLetter{
 		Pipeline: pipeline, Stage: r.Failure.Stage, Transform: r.Failure.Transform(), Error: reason,
-		Shard: b.Shard, Offset: r.Offset, Time: now.UTC(), Attempts: r.Failure.Attempts,
+		Shard: b.Shard, Offset: r.Offset, Part: r.Part, Time: now.UTC(), Attempts: r.Failure.Attempts,
 		Key: r.Key, Value: r.Original, Headers: r.Headers, Stamp: r.Time,
 	}
 }
@@ -53,6 +54,7 @@ const (
 	letterTransform = letterPrefix + "transform"
 	letterError     = letterPrefix + "error"
 	letterOrigin    = letterPrefix + "origin" // shard and offset: "user_behavior 0-17"
+	letterPart      = letterPrefix + "part"
 	letterTime      = letterPrefix + "time"
 	letterAttempts  = letterPrefix + "attempts"
 	letterCut       = letterPrefix + "original." // and what was cut of
@@ -69,6 +71,9 @@ func (l *DeadLetter) Described() []Header {
 	}
 	if l.Transform != "" {
 		said = append(said, Header{letterTransform, []byte(l.Transform)})
+	}
+	if l.Part > 0 {
+		said = append(said, Header{letterPart, []byte(strconv.FormatUint(uint64(l.Part), 10))})
 	}
 	if l.Attempts > 1 {
 		said = append(said, Header{letterAttempts, []byte(strconv.Itoa(l.Attempts))})
@@ -92,6 +97,9 @@ func (l *DeadLetter) Describe(name, text string) bool {
 		at := strings.LastIndexByte(text, ' ')
 		l.Offset, _ = ParseOffset(text[at+1:])
 		l.Shard = text[:max(at, 0)]
+	case letterPart:
+		part, _ := strconv.ParseUint(text, 10, 32)
+		l.Part = uint32(part)
 	case letterTime:
 		l.Time, _ = time.Parse(time.RFC3339Nano, text)
 	case letterAttempts:
@@ -115,7 +123,7 @@ type DeadLetterWriter interface {
 	// Keep keeps letters, in order, and returns when they will last as long as the place
 	// does. It is called before the positions behind the letters are committed, and again
 	// where that fails: no letter is lost, and one may be there twice, with the same
-	// Shard and Offset. Their bytes are the caller's. Safe for concurrent use. Errors:
+	// Shard, Offset and Part. Their bytes are the caller's. Safe for concurrent use. Errors:
 	// Unreachable, Retryable, or Permanent where the place is none for letters.
 	Keep(ctx context.Context, letters []DeadLetter) error
 	// Close may be called more than once.

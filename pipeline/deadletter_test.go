@@ -12,7 +12,7 @@ import (
 func TestDeadLetterDescribed(t *testing.T) {
 	b := &Batch{Shard: "a list: 7"}
 	r := b.Add()
-	r.Offset, r.Original = Offset{1, 2}, []byte("v")
+	r.Offset, r.Part, r.Original = Offset{1, 2}, 3, []byte("v")
 	r.Failure = &Failure{Stage: "transforms[1].filter", Err: errors.New(strings.Repeat("ü", maxReason)), Attempts: 3}
 	letter := NewDeadLetter("shop", b, r, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
 	if len(letter.Error) > maxReason || !strings.HasPrefix(letter.Error, "üü") || strings.ToValidUTF8(letter.Error, "") != letter.Error {
@@ -38,7 +38,7 @@ func TestDeadLetterDescribed(t *testing.T) {
 
 // FuzzDescribe: no header makes it panic, and what it takes it gives back.
 func FuzzDescribe(f *testing.F) {
-	for _, h := range [][2]string{{"penstock.origin", "list 0-7"}, {"penstock.origin", ""}, {"penstock.origin", " 1-"}, {"penstock.time", "now"}, {"penstock.attempts", "-1"}, {"own", "x"}} {
+	for _, h := range [][2]string{{"penstock.origin", "list 0-7"}, {"penstock.origin", ""}, {"penstock.origin", " 1-"}, {"penstock.time", "now"}, {"penstock.attempts", "-1"}, {"penstock.part", "4294967296"}, {"own", "x"}} {
 		f.Add(h[0], h[1])
 	}
 	f.Fuzz(func(t *testing.T, name, text string) {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -26,11 +25,15 @@ type Record struct {
 	Topic string
 	// Offset is the record's own place in its shard.
 	Offset Offset
+	// Part counts the records that transforms have made of one record of the source
+	// (Batch.Expand), from 1 on; 0: the record is whole.
+	Part uint32
 	// Original is the value as it came from the source, kept for dead letters.
 	Original []byte
 	// Fate says what becomes of the record; Failure why, where Fate is Failed,
 	// DeadLettered or SetAside.
 	Fate      Fate
+	hidden    uint8 // see Batch.Hide; 0: by nobody
 	partition int32 // see SetPartition
 	Failure   *Failure
 }
@@ -45,8 +48,9 @@ func (r *Record) Partition() int32 { return r.partition }
 // Fate is what becomes of a record. The zero Fate is to be delivered.
 type Fate uint8
 
-// The fates. read = Deliver + Filtered + Duplicate + Dropped + DeadLettered + SetAside,
-// once every Failed record has been decided by on_error.
+// The fates. Those that were read, and those that were added by Batch.Expand, are Deliver +
+// Filtered + Duplicate + Dropped + DeadLettered + SetAside, once every Failed record has
+// been decided by on_error.
 const (
 	Deliver      Fate = iota // goes to the sink
 	Filtered                 // a filter said no
@@ -81,53 +85,5 @@ func (r *Record) Fail(err error) {
 	if r.Fate == Deliver {
 		r.Fate = Failed
 		r.Failure = &Failure{Err: err}
-	}
-}
-
-// Batch is an ordered run of records of one shard, with the position after it.
-// One goroutine holds a batch at a time. Batches are reused: nothing of one may
-// be kept after it was settled or given up.
-type Batch struct {
-	Shard   string
-	Records []Record
-	// After is the position after the last record. A batch without records
-	// still moves the position.
-	After Position
-	// Read is how many records came from the source, and Bytes how many bytes
-	// their keys, values and headers hold together. Sources set both.
-	Read  int
-	Bytes int
-	// Arena holds the bytes of the records. Sources and formats that make new
-	// bytes take them from here, so that a batch costs few allocations.
-	Arena Arena
-
-	views *views // the views of the documents; nil: none, or sealed
-}
-
-// Reset empties the batch for its next use and keeps its memory.
-func (b *Batch) Reset() {
-	clear(b.Records)
-	b.Shard, b.Records, b.After = "", b.Records[:0], Position{}
-	b.Read, b.Bytes = 0, 0
-	b.Arena.Reset()
-	b.returnViews()
-}
-
-// Grow makes room for n more records.
-func (b *Batch) Grow(n int) { b.Records = slices.Grow(b.Records, n) }
-
-// Add appends an empty record and returns it. The pointer is valid until the
-// next Add.
-func (b *Batch) Add() *Record {
-	b.Records = append(b.Records, Record{})
-	return &b.Records[len(b.Records)-1]
-}
-
-// Live calls yield for each record that is still to be delivered, in order.
-func (b *Batch) Live(yield func(*Record) bool) {
-	for i := range b.Records {
-		if b.Records[i].Fate == Deliver && !yield(&b.Records[i]) {
-			return
-		}
 	}
 }

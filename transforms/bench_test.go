@@ -34,6 +34,10 @@ func BenchmarkHoist(b *testing.B) { benchmark(b, made(NewHoist, HoistSettings{"e
 
 func BenchmarkFlatten(b *testing.B) { benchmark(b, flatten("value", ".")) }
 
+func BenchmarkSplit(b *testing.B) {
+	benchmark(b, split(SplitSettings{Field: "value.ua", Separator: " ", Into: "value.word"}))
+}
+
 func BenchmarkCast(b *testing.B) {
 	benchmark(b, cast(map[string]string{"value.quantity": "string", "value.price": "float"}))
 }

@@ -55,6 +55,7 @@ func TestTransformsConform(t *testing.T) {
 		"mask":      {made(NewMask, MaskSettings{Fields: []string{"value.payload", "key", "headers.h"}, With: "*"}), documents},
 		"validate":  {made(NewValidate, ValidateSettings{That: "value.price > 2"}), documents},
 		"sample":    {made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}), documents},
+		"split":     {split(SplitSettings{Field: "value.event_id", Separator: "e"}), documents},
 		"route":     {made(NewRoute, RouteSettings{Topic: "value.action"}), documents},
 		"dedupe": {func() (pipeline.Transform, error) {
 			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)

@@ -134,7 +134,7 @@ func (d *Dedupe) Apply(_ context.Context, b *pipeline.Batch) error {
 		if !r.Time.IsZero() {
 			at = min(now, r.Time.UnixMilli())
 		}
-		if d.seen(shard, carrier{sum: (*held)[next], offset: r.Offset, time: at, life: number, state: known}) {
+		if d.seen(shard, carrier{sum: (*held)[next], offset: r.Offset, part: uint16(r.Part), time: at, life: number, state: known}) {
 			r.Fate = pipeline.Duplicate
 		}
 		next++
@@ -186,7 +186,7 @@ func (d *Dedupe) seen(shard *carriers, c carrier) bool {
 	if old, n := d.keys.find(c.sum); old != nil {
 		apart := max(c.time-old.time, old.time-c.time)
 		switch {
-		case old.life == c.life && old.offset == c.offset:
+		case old.life == c.life && old.offset == c.offset && old.part == c.part:
 			if old.state == givenUp {
 				old.state = known
 				shard.pending = append(shard.pending, n)
@@ -254,12 +254,28 @@ func (d *Dedupe) Settled(b *pipeline.Batch) {
 			for len(rest) > 0 && rest[0].Offset.Compare(c.offset) < 0 {
 				rest = rest[1:]
 			}
-			if c.life == number && len(rest) > 0 && rest[0].Offset == c.offset && refused(&rest[0]) {
+			if c.life == number && carrierRefused(rest, c) {
 				d.keys.remove(n)
 			}
 		}
 		shard.pending = shard.pending[1:]
 	}
+}
+
+// carrierRefused tells whether a carrier was refused; records begin with those of its
+// offset. Of a carrier that was split later, one refused part is enough. (Of parts that
+// were split again, the numbers are others now: those of them that are equal count.)
+func carrierRefused(records []pipeline.Record, c *carrier) bool {
+	for i := range records {
+		r := &records[i]
+		if r.Offset != c.offset {
+			return false
+		}
+		if (c.part == 0 || c.part == uint16(r.Part)) && refused(r) {
+			return true
+		}
+	}
+	return false
 }
 
 // refused tells whether a stage, or the sink, would not take the record.

@@ -17,6 +17,7 @@ type carrier struct {
 	offset pipeline.Offset
 	time   int64  // of the record, Unix milliseconds
 	life   uint32 // the incarnation of a shard, by its number in Dedupe.lives
+	part   uint16 // of the record; where there are more than 65,535, they begin again
 	state  carrierState
 }
 

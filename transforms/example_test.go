@@ -43,6 +43,15 @@ func ExampleNewFilter() {
 	// Output: {"action":"buy"}
 }
 
+func ExampleNewSplit() {
+	split, err := transforms.NewSplit(transforms.SplitSettings{Field: "value.items", Into: "value.item", Limit: 100})
+	show(split, err, `{"order":7,"items":["shoes","socks"]}`, `{"order":8,"items":[]}`, `{"order":9,"items":["hat"]}`)
+	// Output:
+	// {"order":7,"item":"shoes"}
+	// {"order":7,"item":"socks"}
+	// {"order":9,"item":"hat"}
+}
+
 func ExampleNewDedupe() {
 	dedupe, err := transforms.NewDedupe(transforms.DedupeSettings{Key: "value.id", Within: 10 * time.Minute, MaxKeys: 1000}, time.Now)
 	show(dedupe, err, `{"id":"e1","n":1}`, `{"id":"e2","n":2}`, `{"id":"e1","n":3}`)

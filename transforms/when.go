@@ -2,7 +2,6 @@ package transforms
 
 import (
 	"context"
-	"sync"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms/expr"
@@ -12,7 +11,6 @@ import (
 type When struct {
 	condition *expr.Program
 	inner     pipeline.Transform
-	spare     sync.Pool // *[]*pipeline.Record
 }
 
 // NewWhen limits inner to the records for which condition is true. The others
@@ -23,40 +21,25 @@ func NewWhen(condition pipeline.Expression, inner pipeline.Transform) (pipeline.
 	if err != nil {
 		return nil, err
 	}
-	w := &When{condition: program, inner: inner}
-	w.spare.New = func() any { return new([]*pipeline.Record) }
+	w := &When{program, inner}
 	if ordered, ok := inner.(pipeline.Ordered); ok {
 		return &orderedWhen{When: w, Ordered: ordered}, nil
 	}
 	return w, nil
 }
 
-// Apply hides the records that the condition excludes from the inner transform:
-// while that works, they are filtered. The batch stays whole, so that inner sees
-// every offset.
+// Apply hides the records that the condition excludes from the inner transform. The batch
+// stays whole, so that inner sees every offset.
 func (w *When) Apply(ctx context.Context, b *pipeline.Batch) error {
-	hidden := w.spare.Get().(*[]*pipeline.Record)
-	defer w.show(hidden)
-	for r := range b.Live {
-		switch yes, err := w.condition.Bool(b, r); {
-		case err != nil:
+	b.Hide(func(r *pipeline.Record) bool {
+		yes, err := w.condition.Bool(b, r)
+		if err != nil {
 			r.Fail(err)
-		case !yes:
-			r.Fate = pipeline.Filtered
-			*hidden = append(*hidden, r)
 		}
-	}
+		return !yes
+	})
+	defer b.Show()
 	return w.inner.Apply(ctx, b)
-}
-
-// show lets the hidden records go on.
-func (w *When) show(hidden *[]*pipeline.Record) {
-	for _, r := range *hidden {
-		r.Fate = pipeline.Deliver
-	}
-	clear(*hidden)
-	*hidden = (*hidden)[:0]
-	w.spare.Put(hidden)
 }
 
 // orderedWhen is a When whose inner transform remembers. What is settled and

@@ -62,6 +62,7 @@ type letterLine struct {
 	Error     string       `json:"error"`
 	Shard     string       `json:"shard"`
 	Position  string       `json:"position"`
+	Part      uint32       `json:"part,omitempty"`
 	Time      time.Time    `json:"time"`
 	Attempts  int          `json:"attempts,omitempty"`
 	Stamp     time.Time    `json:"record_time"`
@@ -152,7 +153,7 @@ func (d *DeadLetters) unwritable(err error) error {
 func lineOf(l *pipeline.DeadLetter) ([]byte, error) {
 	line := letterLine{
 		Pipeline: l.Pipeline, Stage: l.Stage, Transform: l.Transform, Error: l.Error, Shard: l.Shard, Position: l.Offset.String(),
-		Time: l.Time.UTC(), Attempts: l.Attempts, Stamp: l.Stamp.UTC(),
+		Part: l.Part, Time: l.Time.UTC(), Attempts: l.Attempts, Stamp: l.Stamp.UTC(),
 	}
 	line.Key, line.KeyRaw = asText(l.Key)
 	line.Value, line.ValueRaw = asText(l.Value)
@@ -182,7 +183,7 @@ func (d *DeadLetters) letter(raw []byte, at int64) (pipeline.DeadLetter, bool) {
 	offset, _ := pipeline.ParseOffset(line.Position)
 	l := pipeline.DeadLetter{
 		ID: strconv.FormatInt(at, 10), Pipeline: line.Pipeline, Stage: line.Stage, Transform: line.Transform, Error: line.Error, Shard: line.Shard,
-		Offset: offset, Time: line.Time, Attempts: line.Attempts, Stamp: line.Stamp,
+		Offset: offset, Part: line.Part, Time: line.Time, Attempts: line.Attempts, Stamp: line.Stamp,
 		Key: asBytes(line.Key, line.KeyRaw), Value: asBytes(line.Value, line.ValueRaw),
 	}
 	for _, h := range line.Headers {

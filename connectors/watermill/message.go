@@ -50,6 +50,9 @@ func originUUID(pipe string, b *pipeline.Batch, r *pipeline.Record) string {
 		h.Write([]byte(part))
 	}
 	h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.Offset.Major), r.Offset.Minor))
+	if r.Part > 0 {
+		h.Write(binary.BigEndian.AppendUint32(nil, r.Part))
+	}
 	id := h.Sum(nil)[:16]
 	id[6], id[8] = id[6]&0x0f|0x50, id[8]&0x3f|0x80
 	text := hex.EncodeToString(id)

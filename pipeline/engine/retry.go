@@ -26,20 +26,16 @@ func (st Stage) retry(ctx context.Context, b *pipeline.Batch) error {
 		return nil
 	}
 	pause := st.Retry.Backoff
-	for attempt := 2; attempt <= st.Retry.Attempts; attempt++ {
-		refused := passing(b)
-		if len(refused) == 0 {
-			return nil
-		}
+	for attempt := 2; attempt <= st.Retry.Attempts && st.mayPass(b); attempt++ {
 		if !sleep(ctx, pause) {
 			return ctx.Err()
 		}
 		pause = min(2*pause, max(retryCap, st.Retry.Backoff))
-		if err := st.applyTo(ctx, b, refused); err != nil {
+		if err := st.again(ctx, b); err != nil {
 			return err
 		}
-		for _, i := range refused {
-			if r := &b.Records[i]; r.Fate == pipeline.Failed {
+		for i := range b.Records {
+			if r := &b.Records[i]; justRefused(r) {
 				r.Failure.Attempts = attempt
 			}
 		}
@@ -47,35 +43,37 @@ func (st Stage) retry(ctx context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
-// passing gives the records that the stage has just refused, and that it may take
-// another time.
-func passing(b *pipeline.Batch) []int {
-	var refused []int
-	for i := range b.Records {
-		r := &b.Records[i]
-		if r.Fate == pipeline.Failed && r.Failure.Stage == "" && pipeline.ClassOf(r.Failure.Err) != pipeline.Permanent {
-			refused = append(refused, i)
-		}
-	}
-	return refused
+// justRefused tells whether the stage has refused the record, and has not been named for it.
+func justRefused(r *pipeline.Record) bool {
+	return r.Fate == pipeline.Failed && r.Failure.Stage == ""
 }
 
-// applyTo applies the transform to some records of the batch: the others are not live
-// meanwhile.
-func (st Stage) applyTo(ctx context.Context, b *pipeline.Batch, some []int) error {
-	var hidden []int
+// mayPass tells whether the stage has refused records that it may take another time. It is
+// named for the others: they are not tried again.
+func (st Stage) mayPass(b *pipeline.Batch) bool {
+	any := false
 	for i := range b.Records {
-		if b.Records[i].Fate == pipeline.Deliver {
-			b.Records[i].Fate = pipeline.Filtered
-			hidden = append(hidden, i)
+		r := &b.Records[i]
+		switch {
+		case !justRefused(r):
+		case pipeline.ClassOf(r.Failure.Err) == pipeline.Permanent:
+			r.Failure.Stage = st.Name
+		default:
+			any = true
 		}
 	}
-	for _, i := range some {
-		b.Records[i].Fate, b.Records[i].Failure = pipeline.Deliver, nil
+	return any
+}
+
+// again applies the transform to the records that it has just refused: the others are
+// hidden meanwhile.
+func (st Stage) again(ctx context.Context, b *pipeline.Batch) error {
+	b.Hide(func(*pipeline.Record) bool { return true })
+	defer b.Show()
+	for i := range b.Records {
+		if r := &b.Records[i]; justRefused(r) {
+			r.Fate, r.Failure = pipeline.Deliver, nil
+		}
 	}
-	err := st.Transform.Apply(ctx, b)
-	for _, i := range hidden {
-		b.Records[i].Fate = pipeline.Deliver
-	}
-	return err
+	return st.Transform.Apply(ctx, b)
 }

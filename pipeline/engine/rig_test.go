@@ -122,7 +122,7 @@ func difference(got, want []string) string {
 func (r *rig) reconciles() engine.Counts {
 	r.Helper()
 	n := r.engine.Stats().Snapshot().Counts
-	if n.Read != n.Written+n.Filtered+n.Duplicates+n.Dropped+n.DeadLettered {
+	if n.Read+n.Split != n.Written+n.Filtered+n.Duplicates+n.Dropped+n.DeadLettered {
 		r.Errorf("the counters do not reconcile: %+v", n)
 	}
 	return n

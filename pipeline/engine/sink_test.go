@@ -228,7 +228,7 @@ func (l *entry) apply(positions map[string]pipeline.Position) error {
 	}
 	counts, records := map[string]uint64{}, 0
 	for _, b := range l.held {
-		counts[b.Shard] += uint64(len(b.Records))
+		counts[b.Shard] += wholes(b)
 		records += len(b.Records)
 		s.watch.holds(-1, -b.Bytes)
 		for i := range b.Records {
@@ -275,4 +275,15 @@ func (l *entry) Close(context.Context) error {
 		}
 	})
 	return nil
+}
+
+// wholes counts the records of a batch as they came from the source.
+func wholes(b *pipeline.Batch) uint64 {
+	var n uint64
+	for i := range b.Records {
+		if b.Records[i].Part <= 1 {
+			n++
+		}
+	}
+	return n
 }

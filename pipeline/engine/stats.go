@@ -9,11 +9,13 @@ import (
 )
 
 // Counts are what became of records. They are counted when they are committed,
-// all at once: Read = Written + Filtered + Duplicates + Dropped + DeadLettered
+// all at once: Read + Split = Written + Filtered + Duplicates + Dropped + DeadLettered
 // at any moment.
 type Counts struct {
 	Read, Written, Filtered, Duplicates, Dropped, DeadLettered uint64
-	Batches, Transactions                                      uint64
+	// Split is how many there are more since transforms have made several of one.
+	Split                 uint64
+	Batches, Transactions uint64
 }
 
 // ShardStats is how far a shard is.
@@ -112,6 +114,9 @@ func (s *Stats) batch(b *pipeline.Batch, now time.Time) {
 	s.now.Read += uint64(b.Read)
 	for i := range b.Records {
 		r := &b.Records[i]
+		if r.Part > 1 {
+			s.now.Split++
+		}
 		switch r.Fate {
 		case pipeline.Deliver:
 			s.now.Written++

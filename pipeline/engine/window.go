@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/penstock-io/penstock/pipeline"
 )
@@ -68,10 +69,13 @@ func (w *window) batch() *pipeline.Batch {
 	return b
 }
 
+// recordSize is what a record that a transform has added holds beside its bytes.
+const recordSize = int(unsafe.Sizeof(pipeline.Record{}))
+
 // fit makes what a batch has reserved what it holds. A batch that has grown on its
 // way is let through; nothing more is read until there is room again.
 func (w *window) fit(c *carried) {
-	size := max(c.batch.Bytes, c.batch.Arena.Size())
+	size := max(c.batch.Bytes, c.batch.Arena.Size()) + max(0, len(c.batch.Records)-c.batch.Read)*recordSize
 	more := size - c.reserved
 	c.reserved = size
 	c.share.change(0, more)

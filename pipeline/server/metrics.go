@@ -21,7 +21,7 @@ type Pipeline struct {
 // Metrics gives the figures of pipelines to Prometheus. The figures of one
 // pipeline in one answer belong to one moment, so they reconcile:
 //
-//	penstock_records_read_total = sum of penstock_records_total over fate
+//	penstock_records_read_total + penstock_records_split_total = sum of penstock_records_total over fate
 type Metrics struct {
 	pipelines []Pipeline
 	now       func() time.Time
@@ -37,11 +37,13 @@ func NewMetrics(now func() time.Time, pipelines ...Pipeline) *Metrics {
 
 // figures are the metrics, as Prometheus describes them.
 var figures = struct {
-	read, records, batches, transactions    *prometheus.Desc
+	read, split, records                    *prometheus.Desc
+	batches, transactions                   *prometheus.Desc
 	latency, batchSizes, transactionRecords *prometheus.Desc
 	lagRecords, lagSeconds, state           *prometheus.Desc
 }{
 	read:               figure("records_read_total", "Records read and committed, whatever became of them."),
+	split:              figure("records_split_total", "Records that transforms have made more than were read: of one record, several."),
 	records:            figure("records_total", "Records by what became of them: written, filtered, duplicate, dropped or dead_lettered.", "fate"),
 	batches:            figure("batches_total", "Batches committed."),
 	transactions:       figure("transactions_total", "Transactions committed."),
@@ -60,7 +62,7 @@ func figure(name, help string, labels ...string) *prometheus.Desc {
 // Describe names the metrics.
 func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 	f := figures
-	for _, d := range []*prometheus.Desc{f.read, f.records, f.batches, f.transactions, f.latency, f.batchSizes,
+	for _, d := range []*prometheus.Desc{f.read, f.split, f.records, f.batches, f.transactions, f.latency, f.batchSizes,
 		f.transactionRecords, f.lagRecords, f.lagSeconds, f.state} {
 		out <- d
 	}
@@ -83,6 +85,7 @@ func collect(out chan<- prometheus.Metric, name string, now engine.Snapshot) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{name}, labels...)...)
 	}
 	count(figures.read, now.Read)
+	count(figures.split, now.Split)
 	count(figures.records, now.Written, "written")
 	count(figures.records, now.Filtered, "filtered")
 	count(figures.records, now.Duplicates, "duplicate")

@@ -33,14 +33,17 @@ func compare(t *testing.T, p server.Pipeline, want string, names ...string) {
 }
 
 func TestCountsReconcile(t *testing.T) {
-	counts := engine.Counts{Read: 31, Written: 16, Filtered: 8, Duplicates: 4, Dropped: 2, DeadLettered: 1, Batches: 5, Transactions: 3}
+	counts := engine.Counts{Read: 21, Split: 10, Written: 16, Filtered: 8, Duplicates: 4, Dropped: 2, DeadLettered: 1, Batches: 5, Transactions: 3}
 	compare(t, watched(engine.Snapshot{Counts: counts}, engine.Running), `
 # HELP penstock_batches_total Batches committed.
 # TYPE penstock_batches_total counter
 penstock_batches_total{pipeline="shop"} 5
 # HELP penstock_records_read_total Records read and committed, whatever became of them.
 # TYPE penstock_records_read_total counter
-penstock_records_read_total{pipeline="shop"} 31
+penstock_records_read_total{pipeline="shop"} 21
+# HELP penstock_records_split_total Records that transforms have made more than were read: of one record, several.
+# TYPE penstock_records_split_total counter
+penstock_records_split_total{pipeline="shop"} 10
 # HELP penstock_records_total Records by what became of them: written, filtered, duplicate, dropped or dead_lettered.
 # TYPE penstock_records_total counter
 penstock_records_total{fate="dead_lettered",pipeline="shop"} 1
@@ -51,7 +54,7 @@ penstock_records_total{fate="written",pipeline="shop"} 16
 # HELP penstock_transactions_total Transactions committed.
 # TYPE penstock_transactions_total counter
 penstock_transactions_total{pipeline="shop"} 3
-`, "penstock_records_read_total", "penstock_records_total", "penstock_batches_total", "penstock_transactions_total")
+`, "penstock_records_read_total", "penstock_records_split_total", "penstock_records_total", "penstock_batches_total", "penstock_transactions_total")
 }
 
 func TestHistogramsAreCumulative(t *testing.T) {

@@ -39,6 +39,17 @@ them and empty objects.`,
 			return transforms.NewFlatten(t)
 		}),
 		NewTransform(TransformInfo{
+			Name: "split", Example: "split: {field: value.items, into: value.item}\n",
+			Doc: `Makes several records of one: of the elements of a list, or the parts of a text.
+
+They take its place, in their order, with its key, headers, time and topic; they are
+delivered with the position of the record, all or none. An empty list makes none: the
+record is filtered. on_error decides about each by itself; a dead letter holds the
+record as it came, and the number of the part, and is not replayed.`,
+		}, func(_ Environment, t transforms.SplitSettings) (*transforms.Split, error) {
+			return transforms.NewSplit(t)
+		}),
+		NewTransform(TransformInfo{
 			Name: "cast", Example: "cast: {value.price: float, value.user_id: string}\n",
 			Doc: "Gives fields another type, where nothing is lost by it.",
 		}, func(_ Environment, t transforms.CastSettings) (*transforms.Cast, error) { return transforms.NewCast(t) }),

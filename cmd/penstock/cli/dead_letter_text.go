@@ -23,6 +23,7 @@ type letterJSON struct {
 	Error     string       `json:"error"`
 	Shard     string       `json:"shard"`
 	Position  string       `json:"position"`
+	Part      uint32       `json:"part,omitempty"`
 	Time      time.Time    `json:"time"`
 	Attempts  int          `json:"attempts,omitempty"`
 	Stamp     time.Time    `json:"record_time"`
@@ -43,7 +44,7 @@ type headerJSON struct {
 func jsonOf(l pipeline.DeadLetter) letterJSON {
 	out := letterJSON{
 		ID: l.ID, Stage: l.Stage, Transform: l.Transform, Error: l.Error, Shard: l.Shard, Position: l.Offset.String(),
-		Time: l.Time.UTC(), Attempts: l.Attempts, Stamp: l.Stamp.UTC(), Cut: l.Cut,
+		Part: l.Part, Time: l.Time.UTC(), Attempts: l.Attempts, Stamp: l.Stamp.UTC(), Cut: l.Cut,
 	}
 	out.Key, out.KeyRaw = textOrBytes(l.Key)
 	out.Value, out.ValueRaw = textOrBytes(l.Value)
@@ -75,6 +76,9 @@ func writeLetter(out io.Writer, l pipeline.DeadLetter) error {
 	line("by", l.Stage)
 	line("why", strings.ReplaceAll(l.Error, "\n", " "))
 	line("from", l.Shard+" "+l.Offset.String())
+	if l.Part > 0 {
+		line("part", strconv.FormatUint(uint64(l.Part), 10)+" of those that were made of the record, as it came below")
+	}
 	if l.Attempts > 1 {
 		line("tried", strconv.Itoa(l.Attempts)+" times")
 	}

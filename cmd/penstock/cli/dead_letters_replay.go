@@ -58,7 +58,8 @@ back is not shown any more.
 
 Each is given back at least once: a crash in between may give some back twice. A
 letter that is not whole, or whose list, stream or topic the source does not read any
-more, stays where it is; exit code 1 then.`,
+more, stays where it is, and so does that of a part of a record that a transform has
+made several of: the others would come again. Exit code 1 then.`,
 		Example: "  penstock dead-letters replay user-behavior.yaml\n  penstock dead-letters replay user-behavior.yaml 0-17 2-4",
 		Args:    takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -129,10 +130,17 @@ func (r *replaying) confirm(cmd *cobra.Command, p *config.Pipeline, ids []string
 	return ask(cmd.InOrStdin(), people, "Give them back?")
 }
 
+var errPart = &pipeline.Error{Class: pipeline.Permanent, What: "it is a part of a record that a transform has made several of: given back, the record would bring the other parts again",
+	Do: "take what is wanted from penstock dead-letters list --json"}
+
 // giveBack gives letters back, some hundred at a time, and notes it each time.
 func (r *replaying) giveBack(ctx context.Context, ids []string) error {
 	err := eachNamed(ctx, r.kept, ids, func(l pipeline.DeadLetter) error {
-		if err := r.source.Returns(&l); err != nil {
+		err := r.source.Returns(&l)
+		if l.Part > 0 {
+			err = errPart
+		}
+		if err != nil {
 			r.report.Refused = append(r.report.Refused, replayRefuse{l.ID, err.Error()})
 			return nil
 		}

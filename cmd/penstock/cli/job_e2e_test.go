@@ -62,6 +62,7 @@ type job struct {
 	sink   []string // lines of the sink
 	rest   []string // lines of the pipeline
 	env    []string
+	basket int // events of an item, as a list; 0: an item is an event
 }
 
 // newJob gives a job on the shared servers that moves one list or stream of shop
@@ -169,7 +170,28 @@ func (j *job) push(shop *local.Shop, n, rate int) pipelinetest.Push {
 	if j.source == "redis_stream" {
 		how = "xadd"
 	}
-	return pipelinetest.Push{Addr: j.redis, Keys: j.keys, How: how, Events: shop, N: n, Rate: rate}
+	var events pipelinetest.Events = shop
+	if j.basket > 0 {
+		events = baskets{shop, j.basket}
+	}
+	return pipelinetest.Push{Addr: j.redis, Keys: j.keys, How: how, Events: events, N: n, Rate: rate}
+}
+
+// baskets are lists of some events of a shop.
+type baskets struct {
+	shop *local.Shop
+	of   int
+}
+
+func (b baskets) Append(dst []byte) ([]byte, string) {
+	dst = append(dst, '[')
+	for i := range b.of {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst, _ = b.shop.Append(dst)
+	}
+	return append(dst, ']'), ""
 }
 
 func newShop() *local.Shop { return local.NewShop(1, 1000) }

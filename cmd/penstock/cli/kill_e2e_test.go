@@ -66,6 +66,16 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestKilledWhileItSplits: an item is a list of ten events, and each of them arrives once
+// and in order.
+func TestKilledWhileItSplits(t *testing.T) {
+	t.Parallel()
+	k := newKillRun(t, "redis_list")
+	k.maxAlive, k.basket = 1500*time.Millisecond, 10
+	k.rest = []string{"transforms:", "- split: {field: value}", "- dedupe: {key: value.event_id}"}
+	k.run(20_000, 2000, 8)
+}
+
 // TestKilledUnderRace is a smaller run of a binary that looks for data races.
 func TestKilledUnderRace(t *testing.T) {
 	t.Parallel()

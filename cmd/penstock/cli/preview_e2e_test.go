@@ -79,7 +79,7 @@ func TestPreviewOfKafka(t *testing.T) {
 		must(t, json.Unmarshal(j.command("preview", "--json", name), &answer))
 		seen := 0
 		for _, r := range answer.Records {
-			if r.Outcome == goesOut && strings.Contains(*r.GoesOut.Value, `"seen":true`) && strings.HasPrefix(r.Shard, j.name+"/") && r.Came.Key != nil {
+			if r.Outcome == "delivered" && strings.Contains(*r.GoesOut.Value, `"seen":true`) && strings.HasPrefix(r.Shard, j.name+"/") && r.Came.Key != nil {
 				seen++
 			}
 		}

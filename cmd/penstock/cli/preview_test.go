@@ -158,3 +158,55 @@ func TestPreviewOfAFile(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestPreviewOfParts: each part is followed to its end, and of many the first are shown.
+func TestPreviewOfParts(t *testing.T) {
+	e := pipelinetest.Embedded(t)
+	name := file(t, fmt.Sprintf(`name: shop
+source: {redis_list: {url: "redis://%s", keys: [events]}, format: json}
+transforms:
+  - split: {field: value.items, into: value.item}
+  - filter: value.item > 0
+  - validate: {that: value.item < 100, message: too much}
+sink:
+  kafka: {brokers: ["%s"], topic: out, key: value.user, create_topic: {partitions: 1}}
+on_error: {then: drop}
+`, e.RedisAddr, e.KafkaAddr))
+	e.Redis.Push("events", `{"user":"u1","items":[1,-2,300]}`, `{"user":"u2","items":[4]}`, `{"user":"u3","items":[`+strings.Repeat("5,", 29)+`5]}`) //nolint:errcheck // the preview tells
+	got := penstock(t, "preview", name)
+	const want = `
+events 0-1
+  came                         {"user":"u1","items":[1,-2,300]}
+  transforms[0].split, part 1  {"user":"u1","item":1}
+  transforms[0].split, part 2  {"user":"u1","item":-2}
+  transforms[0].split, part 3  {"user":"u1","item":300}
+  sink.key, part 1             key=u1
+  goes out, part 1             to topic out
+  filtered, part 2             by transforms[1].filter
+  dropped, part 3              transforms[2].validate: too much
+
+events 0-2
+  came                 {"user":"u2","items":[4]}
+  transforms[0].split  {"user":"u2","item":4}
+  sink.key             key=u2
+  goes out             to topic out
+`
+	if got.code != 0 || !strings.Contains(got.out, want) || strings.Count(got.out, "… and 10 more parts") != 3 {
+		t.Errorf("%+v", got)
+	}
+	got = penstock(t, "preview", "--json", name)
+	var answer struct {
+		Records []previewJSON `json:"records"`
+	}
+	if err := json.Unmarshal([]byte(got.out), &answer); err != nil || len(answer.Records) != 3 {
+		t.Fatalf("%+v", got)
+	}
+	first, second := answer.Records[0], answer.Records[1]
+	if first.Outcome != "split" || len(first.Parts) != 3 || len(first.Stages) != 4 || first.Stages[2].Part != 3 || first.Parts[1].Outcome != "filtered" ||
+		first.Parts[2].Error != "transforms[2].validate: too much" || *first.Parts[0].GoesOut.Value != `{"user":"u1","item":1}` || second.Outcome != "delivered" || second.Parts != nil {
+		t.Errorf("%s", got.out)
+	}
+	if got := penstock(t, "run", "--until-drained", name); got.code != 0 || !strings.Contains(got.errOut, `"read":3,"written":32`) || !strings.Contains(got.errOut, `"split":31`) {
+		t.Errorf("%+v", got)
+	}
+}

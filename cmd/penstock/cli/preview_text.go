@@ -19,14 +19,21 @@ type previewJSON struct {
 	Position string            `json:"position"`
 	Came     previewRecord     `json:"came"`
 	Stages   []previewStepJSON `json:"stages"`
-	Outcome  string            `json:"outcome"` // delivered, filtered, duplicate, dropped, dead_letter, halted
-	Error    string            `json:"error,omitempty"`
-	GoesOut  *previewRecord    `json:"goes_out,omitempty"`
+	previewEnd
+	Parts []previewEnd `json:"parts,omitempty"` // of a record that a stage has made several of
 }
 
-// previewStepJSON is a stage that has changed the record.
+// previewEnd is what would become of a record.
+type previewEnd struct {
+	Outcome string         `json:"outcome"` // delivered, filtered, duplicate, dropped, dead_letter, halted, refused, split
+	Error   string         `json:"error,omitempty"`
+	GoesOut *previewRecord `json:"goes_out,omitempty"`
+}
+
+// previewStepJSON is a stage that has changed the record, or a part of it.
 type previewStepJSON struct {
 	Stage  string        `json:"stage"`
+	Part   int           `json:"part,omitempty"` // from 1 on; 0: there are none
 	Record previewRecord `json:"record"`
 }
 
@@ -55,46 +62,78 @@ func jsonPreviews(all []previewed, topic string) []previewJSON {
 	out := make([]previewJSON, 0, len(all))
 	for _, p := range all {
 		one := previewJSON{Shard: p.shard, Position: p.offset.String(), Came: previewRecordOf(p.came), Stages: []previewStepJSON{}}
-		one.Outcome, one.Error = p.outcome()
 		for _, step := range p.steps {
-			if step.Changed {
-				one.Stages = append(one.Stages, previewStepJSON{step.Stage, previewRecordOf(step.Record)})
+			for i, seen := range step.Records {
+				if seen.Changed {
+					one.Stages = append(one.Stages, previewStepJSON{step.Stage, partOf(i, len(step.Records)), previewRecordOf(seen.Record)})
+				}
 			}
 		}
-		if one.Outcome == goesOut {
-			last := previewRecordOf(p.last())
-			if last.Topic == "" {
-				last.Topic = topic
+		ends := p.ends()
+		one.previewEnd = endJSON(ends[0].Outcome, topic)
+		if len(ends) > 1 {
+			one.previewEnd = previewEnd{Outcome: "split"}
+			for _, end := range ends {
+				one.Parts = append(one.Parts, endJSON(end.Outcome, topic))
 			}
-			one.GoesOut = &last
 		}
 		out = append(out, one)
 	}
 	return out
 }
 
-// goesOut is the outcome of a record that would go out.
-const goesOut = "delivered"
+// partOf counts the parts of a record from 1 on; 0: it is whole.
+func partOf(i, of int) int {
+	if of == 1 {
+		return 0
+	}
+	return i + 1
+}
 
-// outcome tells what would become of the record.
-func (p previewed) outcome() (outcome, why string) {
+func endJSON(o trial.Outcome, topic string) previewEnd {
+	end := previewEnd{Outcome: endName(o.Fate), Error: o.Error}
+	if o.Fate == pipeline.Deliver {
+		last := previewRecordOf(o.Record)
+		if last.Topic == "" {
+			last.Topic = topic
+		}
+		end.GoesOut = &last
+	}
+	return end
+}
+
+// endName gives what becomes of a record.
+func endName(f pipeline.Fate) string {
+	switch f {
+	case pipeline.Deliver:
+		return "delivered"
+	case pipeline.SetAside: // see ends
+		return "refused"
+	default:
+		return trial.OutcomeName(f)
+	}
+}
+
+// ends tells what would become of the record, or of each of its parts. What the source
+// refuses is SetAside here: on_error decides about it.
+func (p previewed) ends() []trial.Seen {
 	if p.failed != "" {
-		return "refused", "source: " + p.failed
+		return []trial.Seen{{Outcome: trial.Outcome{Fate: pipeline.SetAside, Error: "source: " + p.failed}}}
 	}
-	if len(p.steps) == 0 || p.steps[len(p.steps)-1].Fate == pipeline.Deliver {
-		return goesOut, ""
+	if len(p.steps) == 0 {
+		return []trial.Seen{{Outcome: trial.Outcome{Record: p.came}}}
 	}
-	last := p.steps[len(p.steps)-1]
-	return trial.OutcomeName(last.Fate), last.Error
+	ends := p.steps[len(p.steps)-1].Records
+	for i := range ends {
+		if ends[i].Fate == pipeline.Failed { // it halts the pipeline: nothing goes out
+			return ends[i : i+1]
+		}
+	}
+	return ends
 }
 
-// last is the record as it would go out.
-func (p previewed) last() trial.Record {
-	if len(p.steps) == 0 {
-		return p.came
-	}
-	return p.steps[len(p.steps)-1].Record
-}
+// mostParts is how many parts of a record are shown to people.
+const mostParts = 20
 
 // writePreviews shows records to people, one below the other: as they came, what each
 // stage has changed, and what becomes of them.
@@ -104,33 +143,72 @@ func writePreviews(out io.Writer, p *config.Pipeline, all []previewed, notes []s
 		errs = append(errs, writeLine(out, "%s\n", printable(note)))
 	}
 	for _, one := range all {
-		errs = append(errs, writeLine(out, "\n%s %s\n", printable(one.shard), one.offset))
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		errs = append(errs, writeLine(table, "  came\t%s\n", differenceText(trial.Record{}, one.came)))
-		before := one.came
-		for _, step := range one.steps {
-			if step.Changed {
-				errs = append(errs, writeLine(table, "  %s\t%s\n", step.Stage, differenceText(before, step.Record)))
-				before = step.Record
-			}
-		}
-		switch outcome, why := one.outcome(); {
-		case outcome == goesOut && before.Topic == "" && sinkTopic(p) == "":
-			errs = append(errs, writeLine(table, "  goes out\t\n"))
-		case outcome == goesOut:
-			topic := before.Topic
-			if topic == "" {
-				topic = sinkTopic(p)
-			}
-			errs = append(errs, writeLine(table, "  goes out\tto topic %s\n", printable(topic)))
-		case why == "":
-			errs = append(errs, writeLine(table, "  %s\tby %s\n", outcome, one.steps[len(one.steps)-1].Stage))
-		default:
-			errs = append(errs, writeLine(table, "  %s\t%s\n", outcome, printable(strings.ReplaceAll(why, "\n", " "))))
-		}
-		errs = append(errs, table.Flush())
+		errs = append(errs, writeLine(out, "\n%s %s\n", printable(one.shard), one.offset), one.write(table, sinkTopic(p)), table.Flush())
 	}
 	return errors.Join(errs...)
+}
+
+// write shows a record in lines of two columns.
+func (p previewed) write(table io.Writer, topic string) error {
+	errs := []error{writeLine(table, "  came\t%s\n", differenceText(trial.Record{}, p.came))}
+	before := []trial.Record{p.came}
+	for _, step := range p.steps {
+		if step.Split && len(before) > 1 {
+			before = []trial.Record{{}} // of which each was made is not known
+		}
+		now, lines := make([]trial.Record, len(step.Records)), 0
+		for i, seen := range step.Records {
+			now[i] = seen.Record
+			if !seen.Changed {
+				continue
+			}
+			if lines++; lines <= mostParts {
+				errs = append(errs, writeLine(table, "  %s%s\t%s\n", step.Stage, partText(i, len(step.Records)), differenceText(before[min(i, len(before)-1)], seen.Record)))
+			}
+		}
+		before, errs = now, append(errs, writeMore(table, lines))
+	}
+	ends := p.ends()
+	for i, end := range ends[:min(len(ends), mostParts)] {
+		name, how := endText(end, topic)
+		errs = append(errs, writeLine(table, "  %s%s\t%s\n", name, partText(i, len(ends)), how))
+	}
+	return errors.Join(append(errs, writeMore(table, len(ends)))...)
+}
+
+// writeMore says how many parts are not shown.
+func writeMore(table io.Writer, parts int) error {
+	if parts <= mostParts {
+		return nil
+	}
+	return writeLine(table, "  … and %d more parts\t\n", parts-mostParts)
+}
+
+func partText(i, of int) string {
+	if of == 1 {
+		return ""
+	}
+	return fmt.Sprintf(", part %d", i+1)
+}
+
+// endText tells people what would become of a record, and where or why.
+func endText(end trial.Seen, topic string) (name, how string) {
+	if end.Record.Topic != "" {
+		topic = end.Record.Topic
+	}
+	switch {
+	case end.Fate == pipeline.Deliver && topic == "":
+		return "goes out", ""
+	case end.Fate == pipeline.Deliver:
+		return "goes out", "to topic " + printable(topic)
+	case end.Error != "":
+		return endName(end.Fate), printable(strings.ReplaceAll(end.Error, "\n", " "))
+	case end.By != "":
+		return endName(end.Fate), "by " + end.By
+	default:
+		return endName(end.Fate), ""
+	}
 }
 
 // differenceText shows what of a record is other than before.

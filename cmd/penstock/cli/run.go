@@ -158,6 +158,9 @@ func (b *built) run(ctx context.Context, log *slog.Logger) error {
 		"read", n.Read, "written", n.Written, "filtered", n.Filtered, "duplicates", n.Duplicates, "dropped", n.Dropped,
 		"dead_lettered", n.DeadLettered, "seconds", float64(time.Since(started).Milliseconds()) / 1000,
 	}
+	if n.Split > 0 {
+		figures = append(figures, "split", n.Split)
+	}
 	if err != nil {
 		log.Error("pipeline failed", append([]any{"error", err.Error()}, figures...)...)
 		return reported{err}

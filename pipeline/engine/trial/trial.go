@@ -37,8 +37,8 @@ type Record struct {
 }
 
 // Run carries the records of a test through stages that were made for it, with the
-// clock's Now. The outcomes stand in the records' order, and end with one that halts
-// the pipeline. The error is of the stages: one has failed, and refused no record.
+// clock's Now. The outcomes stand in the records' order, those that a stage has made of one
+// behind each other, and end with one that halts the pipeline. The error is of the stages: one has failed, and refused no record.
 func Run(ctx context.Context, t config.Test, stages []engine.Stage, clock *Clock) ([]Outcome, error) {
 	stages = slices.Clone(stages)
 	for i := range stages {
@@ -50,29 +50,31 @@ func Run(ctx context.Context, t config.Test, stages []engine.Stage, clock *Clock
 		if err != nil {
 			return nil, fmt.Errorf("record %d of the test: %w", i+1, err)
 		}
-		o, err := carry(ctx, b, stages)
+		made, err := carry(ctx, b, stages)
 		if err != nil {
 			return nil, fmt.Errorf("record %d of the test: %w", i+1, err)
 		}
-		outcomes = append(outcomes, o)
-		if o.Fate == pipeline.Failed {
-			break
+		if halts := slices.IndexFunc(made, halted); halts >= 0 { // nothing of the batch goes out
+			return append(outcomes, made[halts]), nil
 		}
+		outcomes = append(outcomes, made...)
 	}
 	return outcomes, nil
 }
 
-// carry takes a batch of one record through the stages.
-func carry(ctx context.Context, b *pipeline.Batch, stages []engine.Stage) (Outcome, error) {
+// halted tells whether a record has halted the pipeline.
+func halted(o Outcome) bool { return o.Fate == pipeline.Failed }
+
+// carry takes a batch through the stages, up to one that a record halts, and gives what
+// has become of its records.
+func carry(ctx context.Context, b *pipeline.Batch, stages []engine.Stage) ([]Outcome, error) {
 	for _, stage := range stages {
-		err := stage.Apply(ctx, b)
-		switch {
-		case err != nil && (len(b.Records) != 1 || b.Records[0].Fate != pipeline.Failed):
-			return Outcome{}, err
-		case len(b.Records) != 1:
-			return Outcome{}, fmt.Errorf("%s: of one record it has made %d, and a test can follow one", stage.Name, len(b.Records))
-		case err != nil:
-			return outcomeOf(&b.Records[0]), nil
+		if err := stage.Apply(ctx, b); err != nil {
+			all := outcomesOf(b)
+			if !slices.ContainsFunc(all, halted) {
+				return nil, err
+			}
+			return all, nil
 		}
 	}
 	for _, stage := range stages {
@@ -80,7 +82,15 @@ func carry(ctx context.Context, b *pipeline.Batch, stages []engine.Stage) (Outco
 			remembers.Settled(b)
 		}
 	}
-	return outcomeOf(&b.Records[0]), nil
+	return outcomesOf(b), nil
+}
+
+func outcomesOf(b *pipeline.Batch) []Outcome {
+	all := make([]Outcome, len(b.Records))
+	for i := range b.Records {
+		all[i] = outcomeOf(&b.Records[i])
+	}
+	return all
 }
 
 func outcomeOf(r *pipeline.Record) Outcome {

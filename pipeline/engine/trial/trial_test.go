@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -280,6 +281,57 @@ func TestAnUpdateKeepsWhereATestLooks(t *testing.T) {
 	} {
 		if got := trial.Expect([]config.Expected{tc.before}, came, ""); len(got) != 1 || !reflect.DeepEqual(got[0], tc.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// words makes a record of each word of a value.
+type words struct{}
+
+func (words) Apply(_ context.Context, b *pipeline.Batch) error {
+	var counts []int
+	var values []string
+	for r := range b.Live {
+		all := strings.Fields(string(r.Value.Raw()))
+		counts, values = append(counts, len(all)), append(values, all...)
+	}
+	b.Expand(counts)
+	for r := range b.Live {
+		r.Value, values = pipeline.RawValue([]byte(values[0])), values[1:]
+	}
+	return nil
+}
+
+// TestSeveralOfOne: of a record that a stage makes several of, each has an outcome, in
+// order; where one halts, none goes out.
+func TestSeveralOfOne(t *testing.T) {
+	given := givenOf("go", "filter go refuse", "go")
+	split := engine.Stage{Name: "split", Transform: words{}}
+	fates := func(policy engine.Policy) string {
+		var all []string
+		for _, o := range run(t, given, split, stage("stage", policy, byValue)) {
+			all = append(all, fmt.Sprint(o.Fate, " ", string(o.Record.Value)))
+		}
+		return strings.Join(all, ", ")
+	}
+	if got, want := fates(engine.DeadLetter), "0 go, 1 , 0 go, 5 , 0 go"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := fates(engine.Halt), "0 go, 4 "; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	b := &pipeline.Batch{Shard: "a"}
+	b.Add().Value = pipeline.RawValue([]byte("filter go"))
+	b.Records[0].Offset.Minor = 1
+	again := engine.Stage{Name: "again", Transform: each(func(_ *pipeline.Batch, r *pipeline.Record) { r.Key = []byte("k") })}
+	steps, err := trial.Follow(t.Context(), b, []engine.Stage{split, stage("stage", engine.Halt, byValue), again})
+	if err != nil || len(steps) != 3 || !steps[0].Split || steps[1].Split {
+		t.Fatalf("%+v, %v", steps, err)
+	}
+	for i, want := range []string{"true true", "false false stage", "false true stage"} {
+		first, second := steps[i].Records[0], steps[i].Records[1]
+		if got := strings.TrimSpace(fmt.Sprint(first.Changed, second.Changed, " "+first.By)); got != want {
+			t.Errorf("step %d: %s, want %s", i, got, want)
 		}
 	}
 }
