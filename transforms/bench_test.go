@@ -2,7 +2,9 @@ package transforms
 
 import (
 	"bytes"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms/format"
@@ -33,6 +35,16 @@ func BenchmarkExtract(b *testing.B) { benchmark(b, made(NewExtract, ExtractSetti
 func BenchmarkHoist(b *testing.B) { benchmark(b, made(NewHoist, HoistSettings{"event"})) }
 
 func BenchmarkFlatten(b *testing.B) { benchmark(b, flatten("value", ".")) }
+
+func BenchmarkHeaders(b *testing.B) {
+	benchmark(b, made(NewHeaders, HeadersSettings{Drop: []string{"x-*"}, Set: expressions{"user": "value.user_id"}}))
+}
+
+func BenchmarkRateLimit(b *testing.B) {
+	benchmark(b, func() (pipeline.Transform, error) {
+		return NewRateLimit(RateLimitSettings{Records: math.MaxInt32, Per: time.Millisecond}, time.Now)
+	})
+}
 
 func BenchmarkSplit(b *testing.B) {
 	benchmark(b, split(SplitSettings{Field: "value.ua", Separator: " ", Into: "value.word"}))

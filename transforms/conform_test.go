@@ -55,8 +55,15 @@ func TestTransformsConform(t *testing.T) {
 		"mask":      {made(NewMask, MaskSettings{Fields: []string{"value.payload", "key", "headers.h"}, With: "*"}), documents},
 		"validate":  {made(NewValidate, ValidateSettings{That: "value.price > 2"}), documents},
 		"sample":    {made(NewSample, SampleSettings{Keep: 0.5, By: "value.user_id"}), documents},
-		"split":     {split(SplitSettings{Field: "value.event_id", Separator: "e"}), documents},
-		"route":     {made(NewRoute, RouteSettings{Topic: "value.action"}), documents},
+		"headers":   {made(NewHeaders, HeadersSettings{Drop: []string{"h"}, Set: expressions{"user": "value.user_id"}}), documents},
+		"rate_limit": {func() (pipeline.Transform, error) {
+			return NewRateLimit(RateLimitSettings{Records: 1_000_000, Per: time.Second}, time.Now)
+		}, documents},
+		"delay": {func() (pipeline.Transform, error) {
+			return NewDelay(DelaySettings{For: 50 * time.Millisecond}, func() time.Time { return time.UnixMilli(1_700_000_000_000) })
+		}, documents},
+		"split": {split(SplitSettings{Field: "value.event_id", Separator: "e"}), documents},
+		"route": {made(NewRoute, RouteSettings{Topic: "value.action"}), documents},
 		"dedupe": {func() (pipeline.Transform, error) {
 			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)
 		}, documents},

@@ -52,6 +52,22 @@ func ExampleNewSplit() {
 	// {"order":9,"item":"hat"}
 }
 
+func ExampleNewHeaders() {
+	headers, err := transforms.NewHeaders(transforms.HeadersSettings{
+		Keep: []string{"trace*"},
+		Set:  map[string]pipeline.Expression{"user": "value.user"},
+	})
+	b := &pipeline.Batch{}
+	r := b.Add()
+	r.Headers = []pipeline.Header{{Key: "cookie", Value: []byte("x")}, {Key: "trace-id", Value: []byte("7")}}
+	r.Value, _ = b.Document([]byte(`{"user":"u1"}`))
+	if err == nil {
+		err = headers.Apply(context.Background(), b)
+	}
+	fmt.Printf("%s %v\n", b.Records[0].Headers, err)
+	// Output: [{trace-id 7} {user u1}] <nil>
+}
+
 func ExampleNewDedupe() {
 	dedupe, err := transforms.NewDedupe(transforms.DedupeSettings{Key: "value.id", Within: 10 * time.Minute, MaxKeys: 1000}, time.Now)
 	show(dedupe, err, `{"id":"e1","n":1}`, `{"id":"e2","n":2}`, `{"id":"e1","n":3}`)

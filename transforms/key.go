@@ -7,7 +7,12 @@ import (
 	"github.com/penstock-io/penstock/transforms/expr"
 )
 
-// Key gives records the key that an expression makes: the setting key of a sink.
+// KeySettings are the settings of the transform key.
+type KeySettings struct {
+	Key pipeline.Expression `yaml:",whole" required:"true" example:"value.user_id" doc:"The key. null and an optional without a value: none. A list or map is an error of the record."`
+}
+
+// Key gives records the key that an expression makes: the transform key, and the setting key of a sink.
 type Key struct {
 	key *expr.Program
 }

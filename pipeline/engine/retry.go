@@ -27,8 +27,8 @@ func (st Stage) retry(ctx context.Context, b *pipeline.Batch) error {
 	}
 	pause := st.Retry.Backoff
 	for attempt := 2; attempt <= st.Retry.Attempts && st.mayPass(b); attempt++ {
-		if !sleep(ctx, pause) {
-			return ctx.Err()
+		if err := pipeline.Pause(ctx, pause); err != nil {
+			return err
 		}
 		pause = min(2*pause, max(retryCap, st.Retry.Backoff))
 		if err := st.again(ctx, b); err != nil {

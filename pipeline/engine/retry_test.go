@@ -112,7 +112,6 @@ func TestRetryHoldsNobodyElse(t *testing.T) {
 	bubble(t, func(r *rig) {
 		m := &moody{err: unreachable("the registry"), times: 1000, tries: map[string]int{}}
 		r.cfg.Stages = []engine.Stage{{Name: "moody", Transform: m, OnError: engine.Drop, Retry: engine.Retry{Attempts: 1000, Backoff: time.Hour}}}
-		r.cfg.Shutdown = 5 * time.Second
 		r.source.push("a", "1", "flaky 2", "3")
 		for i := range 50 {
 			r.source.push("b", fmt.Sprint(i))
@@ -124,10 +123,10 @@ func TestRetryHoldsNobodyElse(t *testing.T) {
 			r.Errorf("delivered %q past a record that is tried again", got)
 		}
 		began := time.Now()
-		if err := stop(); err == nil || !strings.Contains(err.Error(), "could not settle") {
-			r.Errorf("got %v", err)
+		if err := stop(); err != nil { // it comes again at the next start
+			r.Error(err)
 		}
-		if took := time.Since(began); took > 6*time.Second {
+		if took := time.Since(began); took > time.Second {
 			r.Errorf("the stop took %v", took)
 		}
 	})

@@ -80,7 +80,7 @@ func (sh *shard) run() {
 // nothing of the generation is under way any more.
 func (sh *shard) generation() error {
 	s := sh.session
-	g := newGeneration(s.ctx, s.task.orderedPlaces())
+	g := newGeneration(pipeline.WithPause(s.ctx, s.pause), s.task.orderedPlaces())
 	reading, stop := context.WithCancel(s.reading)
 	defer context.AfterFunc(g.ctx, stop)()
 	defer stop()

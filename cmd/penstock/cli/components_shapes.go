@@ -9,10 +9,10 @@ func wholeValue(settings any) bool {
 	return settings.(*transforms.FieldFormatSettings).Field == "value"
 }
 
-// shapes are the built-in transforms that give records another form, or another way.
+// shapes are the built-in transforms that give records another form, and those of ways.
 func shapes() []Transform {
 	always := func(any) bool { return true }
-	return append(fieldFormats(),
+	return append(append(fieldFormats(), ways()...),
 		NewTransform(TransformInfo{
 			Name: "map", Example: "map: '{\"user\": value.user_id, \"total\": value.price * value.quantity}'\n", Fields: always,
 			Doc: "Makes a new value of a record, by an expression.",
@@ -68,20 +68,6 @@ record as it came, and the number of the part, and is not replayed.`,
 			Doc: "Refuses records of which something is not true.",
 		}, func(_ Environment, t transforms.ValidateSettings) (*transforms.Validate, error) {
 			return transforms.NewValidate(t)
-		}),
-		NewTransform(TransformInfo{
-			Name: "sample", Example: "sample: {keep: 0.1, by: value.user_id}\n",
-			Doc: `Lets a part of the records pass.
-
-A record that comes again after a failure is decided as before.`,
-		}, func(_ Environment, t transforms.SampleSettings) (*transforms.Sample, error) {
-			return transforms.NewSample(t)
-		}),
-		NewTransform(TransformInfo{
-			Name: "route", Example: "route: {match: 'user_behavior:(\\d+)', to: user_behavior_$1}\n",
-			Doc: "Says which topic records go to: by an expression, or by a pattern.",
-		}, func(_ Environment, t transforms.RouteSettings) (*transforms.Route, error) {
-			return transforms.NewRoute(t)
 		}),
 	)
 }

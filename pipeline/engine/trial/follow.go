@@ -34,7 +34,7 @@ func Follow(ctx context.Context, b *pipeline.Batch, stages []engine.Stage) ([]St
 	if len(b.Records) != 1 {
 		return nil, fmt.Errorf("a batch of %d records cannot be followed", len(b.Records))
 	}
-	stages = slices.Clone(stages)
+	ctx, stages = withoutPauses(ctx), slices.Clone(stages)
 	before := []Seen{{Outcome: outcomesOf(b)[0]}}
 	var steps []Step
 	for i := range stages {

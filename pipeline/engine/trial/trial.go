@@ -40,7 +40,7 @@ type Record struct {
 // clock's Now. The outcomes stand in the records' order, those that a stage has made of one
 // behind each other, and end with one that halts the pipeline. The error is of the stages: one has failed, and refused no record.
 func Run(ctx context.Context, t config.Test, stages []engine.Stage, clock *Clock) ([]Outcome, error) {
-	stages = slices.Clone(stages)
+	ctx, stages = withoutPauses(ctx), slices.Clone(stages)
 	for i := range stages {
 		stages[i].Retry = engine.Retry{}
 	}
@@ -64,6 +64,11 @@ func Run(ctx context.Context, t config.Test, stages []engine.Stage, clock *Clock
 
 // halted tells whether a record has halted the pipeline.
 func halted(o Outcome) bool { return o.Fate == pipeline.Failed }
+
+// withoutPauses lets nothing that holds records back wait.
+func withoutPauses(ctx context.Context) context.Context {
+	return pipeline.WithPause(ctx, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+}
 
 // carry takes a batch through the stages, up to one that a record halts, and gives what
 // has become of its records.
