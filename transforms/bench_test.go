@@ -46,6 +46,12 @@ func BenchmarkRateLimit(b *testing.B) {
 	})
 }
 
+func BenchmarkSharedDedupe(b *testing.B) {
+	benchmark(b, func() (pipeline.Transform, error) {
+		return NewSharedDedupe(DedupeSettings{Key: "value.event_id"}, time.Now, newClaims(), func(shard, _ string) string { return shard })
+	})
+}
+
 func BenchmarkSplit(b *testing.B) {
 	benchmark(b, split(SplitSettings{Field: "value.ua", Separator: " ", Into: "value.word"}))
 }

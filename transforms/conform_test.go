@@ -67,6 +67,9 @@ func TestTransformsConform(t *testing.T) {
 		"dedupe": {func() (pipeline.Transform, error) {
 			return NewDedupe(DedupeSettings{Key: "value.event_id", Within: time.Minute, MaxKeys: 1000}, time.Now)
 		}, documents},
+		"dedupe shared": {func() (pipeline.Transform, error) {
+			return NewSharedDedupe(DedupeSettings{Key: "value.event_id"}, time.Now, newClaims(), func(shard, life string) string { return shard + life })
+		}, documents},
 		"lookup": {made(NewLookup, LookupSettings{By: "value.action", Into: "value.what", JSON: `{"buy":{"a":1}}`, Missing: "refuse"}), documents},
 		"decode": {func() (pipeline.Transform, error) {
 			return NewDecode(FieldFormatSettings{Field: "value.payload"}, format.JSON{})

@@ -145,13 +145,7 @@ func (d *Dedupe) Apply(_ context.Context, b *pipeline.Batch) error {
 // sumUp appends the sum of each live record's key to sums.
 func (d *Dedupe) sumUp(b *pipeline.Batch, sums []keySum) []keySum {
 	for r := range b.Live {
-		key, _, err := d.key(b, r)
-		if err == nil && len(key) == 0 {
-			err = &pipeline.Error{
-				Class: pipeline.Permanent, What: "the key of dedupe is empty",
-				Do: "choose another key, or let such records pass with when",
-			}
-		}
+		key, err := keyOf(d.key, b, r)
 		if err != nil {
 			r.Fail(err)
 			continue
@@ -159,6 +153,18 @@ func (d *Dedupe) sumUp(b *pipeline.Batch, sums []keySum) []keySum {
 		sums = append(sums, keySum{maphash.Bytes(d.seeds[0], key), maphash.Bytes(d.seeds[1], key)})
 	}
 	return sums
+}
+
+// keyOf gives the key of a record; it has one.
+func keyOf(key keyFunc, b *pipeline.Batch, r *pipeline.Record) ([]byte, error) {
+	text, _, err := key(b, r)
+	if err == nil && len(text) == 0 {
+		err = &pipeline.Error{
+			Class: pipeline.Permanent, What: "the key of dedupe is empty",
+			Do: "choose another key, or let such records pass with when",
+		}
+	}
+	return text, err
 }
 
 // life gives the number of b's incarnation, and the carriers of its shard.
@@ -254,7 +260,7 @@ func (d *Dedupe) Settled(b *pipeline.Batch) {
 			for len(rest) > 0 && rest[0].Offset.Compare(c.offset) < 0 {
 				rest = rest[1:]
 			}
-			if c.life == number && carrierRefused(rest, c) {
+			if c.life == number && carrierRefused(rest, c.offset, c.part) {
 				d.keys.remove(n)
 			}
 		}
@@ -265,13 +271,13 @@ func (d *Dedupe) Settled(b *pipeline.Batch) {
 // carrierRefused tells whether a carrier was refused; records begin with those of its
 // offset. Of a carrier that was split later, one refused part is enough. (Of parts that
 // were split again, the numbers are others now: those of them that are equal count.)
-func carrierRefused(records []pipeline.Record, c *carrier) bool {
+func carrierRefused(records []pipeline.Record, offset pipeline.Offset, part uint16) bool {
 	for i := range records {
 		r := &records[i]
-		if r.Offset != c.offset {
+		if r.Offset != offset {
 			return false
 		}
-		if (c.part == 0 || c.part == uint16(r.Part)) && refused(r) {
+		if (part == 0 || part == uint16(r.Part)) && refused(r) {
 			return true
 		}
 	}

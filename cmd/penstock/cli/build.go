@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -43,9 +44,11 @@ type built struct {
 	lease    *redis.Lease // nil: there is none
 	letters  letterPlace  // nil: the sink keeps dead letters, or there are none
 	memories []namedMemory
+	closers  []io.Closer // of the stages
 }
 
 func (b *built) close() {
+	closeAll(b.closers)
 	b.source.Close() //nolint:errcheck // the process ends, and nothing depends on it
 	b.sink.Close()   //nolint:errcheck // as above
 	if b.lease != nil {
@@ -100,7 +103,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		cfg.DeadLetters = letters
 	}
 	return &built{name: p.Name, instance: env.Instance, route: p.Source.Component + " → " + p.Sink.Component,
-		source: source, sink: sink, lease: lease, letters: letters, memories: stages.memories, engine: engine.New(broken(cfg))}, nil
+		source: source, sink: sink, lease: lease, letters: letters, memories: stages.memories, closers: stages.closers, engine: engine.New(broken(cfg))}, nil
 }
 
 // instance names this process and start, to people and to rivals.

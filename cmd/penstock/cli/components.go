@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/penstock-io/penstock/connectors/kafka"
 	"github.com/penstock-io/penstock/connectors/local"
@@ -25,7 +26,7 @@ func sources() []Source { return slices.Concat(serverSources(), localSources(), 
 func serverSources() []Source {
 	return []Source{
 		NewSource(SourceInfo{
-			Name: "redis_list", Best: pipeline.ExactlyOnce,
+			Name: "redis_list", Best: pipeline.ExactlyOnce, Lasting: byLife,
 			Doc: `Lists of Redis, read from one end as writers push at the other.
 
 Items stay in the list until they are committed; then they are trimmed, by a
@@ -42,7 +43,7 @@ script that checks that they are the committed ones. Order is kept per list.`,
 			return redis.NewListSource(t, env.Log)
 		}),
 		NewSource(SourceInfo{
-			Name: "redis_stream", Best: pipeline.ExactlyOnce,
+			Name: "redis_stream", Best: pipeline.ExactlyOnce, Lasting: byKey,
 			Doc: `Streams of Redis, read by position, or as a consumer of a group.
 
 An entry is an object of its fields; with value_field, that field's bytes are the
@@ -74,7 +75,7 @@ more than an hour ahead) give the time of reading. Kafka's retention goes by it.
 			return redis.NewStreamSource(t, env.Log)
 		}),
 		NewSource(SourceInfo{
-			Name: "kafka", Best: pipeline.ExactlyOnce,
+			Name: "kafka", Best: pipeline.ExactlyOnce, Lasting: byLife,
 			Doc: `Topics of Kafka, read partition by partition and by position.
 
 A reader sees what is committed (read_committed). Keys, headers and times stay.
@@ -101,7 +102,7 @@ func localSources() []Source {
 			return local.NewStdin(t, env.Stdin), nil
 		}),
 		NewSource(SourceInfo{
-			Name: "file", Best: pipeline.ExactlyOnce,
+			Name: "file", Best: pipeline.ExactlyOnce, Lasting: byLife,
 			Doc:     "Lines of a file, from its start to its end. The position is the byte after the last line.",
 			Example: "file: {path: events.jsonl}\n",
 			Keeps:   "lines are read after the committed position", Order: "lines in their order",
@@ -109,7 +110,7 @@ func localSources() []Source {
 			return local.NewFileSource(t), nil
 		}),
 		NewSource(SourceInfo{
-			Name: "generate", Best: pipeline.ExactlyOnce,
+			Name: "generate", Best: pipeline.ExactlyOnce, Lasting: byLife,
 			Doc:     "Events of a pretend shop, the same ones for the same seed.",
 			Example: "generate: {events: 1000, users: 10}\n",
 			Keeps:   "the same events are made again after the committed position", Order: "events as they were made",
@@ -119,12 +120,32 @@ func localSources() []Source {
 	}
 }
 
+// forgets tells what dedupe does not know.
+func forgets(settings any) string {
+	if settings.(*dedupeSettings).Redis == nil {
+		return "remembers keys in memory: after a restart it does not know those from before"
+	}
+	return "keeps keys in Redis: what a failover of Redis loses, or Redis evicts, it does not know; nor a key twice the time of within after it was claimed; of a list that on_gap: continue takes as a new one, what was claimed and not delivered before counts as a duplicate"
+}
+
+// byLife names a record for good where its incarnation is that of its shard.
+func byLife(shard, incarnation string) string { return shard + "\x00" + incarnation }
+
+// byKey names an entry of a stream for good: no other has its id.
+func byKey(shard, _ string) string { return shard }
+
+// byConsumed is byKey where several consumers share a stream, each with a shard.
+func byConsumed(shard, _ string) string { return shard[:max(strings.LastIndexByte(shard, '#'), 0)] }
+
 // withGroup is redis_stream where a group is read.
 func withGroup(settings any, i SourceInfo) SourceInfo {
 	if settings.(*redis.StreamSettings).Group == nil {
 		return i
 	}
 	i.Best = pipeline.AtLeastOnce
+	if settings.(*redis.StreamSettings).Group.Consumers > 1 {
+		i.Lasting = byConsumed
+	}
 	i.Keeps = "entries stay pending in the group until they are delivered; those of a consumer that has gone are taken over, and come again"
 	i.Order = "the entries of each consumer in their order; between consumers, and when entries are taken over, there is none"
 	i.Asks = nil
@@ -144,11 +165,11 @@ func transformKinds() []Transform {
 			Name: "dedupe", Example: "dedupe: {key: value.event_id, within: 10m}\n",
 			Doc: `Lets the first record of a key pass, and takes out the others.
 
-A record that comes again after a failure is no duplicate of itself.`,
-			But: "remembers keys in memory: after a restart it does not know those from before",
-		}, func(env Environment, t transforms.DedupeSettings) (*transforms.Dedupe, error) {
-			return transforms.NewDedupe(t, env.Clock)
-		}),
+A record that comes again after a failure is no duplicate of itself. With redis, keys are
+claimed there before their record is delivered, and kept for twice the time of within.
+While Redis does not answer, the pipeline waits.`,
+			But: forgets,
+		}, dedupe),
 		NewTransform(TransformInfo{
 			Name: "set", Example: "set: {value.channel: web}\n",
 			Doc: "Writes literals to fields, headers, the key or the topic.",

@@ -101,9 +101,10 @@ A text is written as it is. A format of bytes goes into base64 or hex.`,
 		}),
 		NewTransform(TransformInfo{
 			Name: "lookup", Example: "lookup: {by: value.item, into: value.product, json: '{\"sku-1\": {\"name\": \"shoes\"}}'}\n",
-			Doc: "Puts what a table has for a record into it.",
-		}, func(_ Environment, t transforms.LookupSettings) (*transforms.Lookup, error) {
-			return transforms.NewLookup(t)
-		}),
+			Doc: `Puts what a table has for a record into it.
+
+A hash of Redis is asked once for each batch; while it does not answer, the pipeline
+waits. penstock test and penstock preview ask it too.`,
+		}, lookup),
 	}
 }

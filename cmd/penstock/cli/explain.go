@@ -115,7 +115,7 @@ func (c Components) explain(p *config.Pipeline) (explanation, error) {
 		e.Because = append(e.Because, "dead letters are kept in "+whereTo(place)+" before what is behind them is committed: none is lost, and after a crash one may be there twice")
 	}
 	for i, step := range p.Transforms {
-		if but := c.transform(step).But; but != "" {
+		if but := c.transform(step).but(step.Settings); but != "" {
 			e.Because = append(e.Because, fmt.Sprintf("but transforms[%d].%s %s", i, step.Component, but))
 		}
 	}

@@ -67,12 +67,13 @@ func TestKilled(t *testing.T) {
 }
 
 // TestKilledWhileItSplits: an item is a list of ten events, and each of them arrives once
-// and in order.
+// and in order; none is a duplicate of itself, though its key is in Redis before it is
+// delivered.
 func TestKilledWhileItSplits(t *testing.T) {
 	t.Parallel()
 	k := newKillRun(t, "redis_list")
 	k.maxAlive, k.basket = 1500*time.Millisecond, 10
-	k.rest = []string{"transforms:", "- split: {field: value}", "- dedupe: {key: value.event_id}"}
+	k.rest = []string{"transforms:", "- split: {field: value}", "- dedupe: {key: value.event_id, redis: {}}"}
 	k.run(20_000, 2000, 8)
 }
 

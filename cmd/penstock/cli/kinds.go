@@ -30,6 +30,12 @@ type Environment struct {
 	DeadLetters string
 	// Source is the name of the pipeline's source: redis_list.
 	Source string
+	// Redis is the one that the source reads; nil: it reads none.
+	Redis *redis.Connection
+	// Lasting is that of the source.
+	Lasting func(shard, incarnation string) string
+	// Trial: the stages are for a test or a preview, and change nothing outside.
+	Trial bool
 	// Format makes a format that settings name.
 	Format func(pipeline.Named) (pipeline.Format, error)
 }
@@ -56,6 +62,9 @@ type (
 		// the pipeline's lease, and can keep its dead letters, where the file names no
 		// other. nil: it reads none.
 		Redis func(settings any) *redis.Connection
+		// Lasting gives what names, with its offset, a record for good, wherever and whenever
+		// it comes again; nil: nothing does.
+		Lasting func(shard, incarnation string) string
 		// With says all this otherwise for some settings (a pointer to them); nil: they
 		// make no difference.
 		With func(settings any, info SourceInfo) SourceInfo
@@ -63,8 +72,9 @@ type (
 	// TransformInfo says what there is to know of a transform. Name is required.
 	TransformInfo struct {
 		Name, Doc, Example string // as those of a source
-		// But says where it weakens the guarantee; empty: nowhere.
-		But string
+		// But says where it weakens the guarantee, with settings (a pointer to them), empty:
+		// nowhere; nil: it does not.
+		But func(settings any) string
 		// Fields says whether values have fields after it, as that of a source; nil:
 		// those they had.
 		Fields func(settings any) bool
@@ -206,6 +216,14 @@ func (s Source) component() config.Component {
 		c.BestWith = func(settings any) pipeline.Delivery { return s.With(settings, s.SourceInfo).Best }
 	}
 	return c
+}
+
+// but tells where the transform weakens the guarantee; empty: nowhere.
+func (t Transform) but(settings any) string {
+	if t.But == nil {
+		return ""
+	}
+	return t.But(settings)
 }
 
 func (t Transform) component() config.Component {

@@ -40,7 +40,7 @@ func newPage(env Environment, _ struct{}) (*local.Stdout, error) {
 
 var (
 	linesInfo = SourceInfo{Name: "lines", Doc: "Lines of our own.", Keeps: "they cannot be read again", Order: "in their order"}
-	tagInfo   = TransformInfo{Name: "tag", Doc: "Tags of our own.", But: "forgets who wrote it"}
+	tagInfo   = TransformInfo{Name: "tag", Doc: "Tags of our own.", But: func(any) string { return "forgets who wrote it" }}
 	upperInfo = FormatInfo{Name: "upper", Doc: "Capitals.", Example: "upper: {mark: '!'}\n"}
 	pageInfo  = SinkInfo{Name: "page", Doc: "Pages of our own.", Best: pipeline.AtLeastOnce, Keeps: "it is paper", Order: "from top to bottom"}
 )

@@ -103,10 +103,12 @@ func (c Components) preview(ctx context.Context, log io.Writer, p *config.Pipeli
 	if err != nil {
 		return nil, nil, err
 	}
+	env.Trial = true
 	stages, err := c.stages(p, env)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer closeAll(stages.closers)
 	var all []previewed
 	notes := []string{}
 	for i, shard := range shards {

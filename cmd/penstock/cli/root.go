@@ -112,7 +112,7 @@ func (c Components) parseFiles(env func(string) (string, bool), files ...config.
 	}
 	var errs config.Errors
 	for _, p := range pipelines {
-		errs = append(append(errs, checkPipeline(p)...), c.checkWritten(p)...)
+		errs = append(append(errs, checkPipeline(p)...), append(c.checkWritten(p), c.checkStores(p)...)...)
 	}
 	if len(errs) > 0 {
 		return nil, errs

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
@@ -17,6 +18,10 @@ import (
 // come has none.
 func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, error) {
 	l := &stageList{onError: p.OnError}
+	env.Pipeline, env.Lasting = p.Name, c.source(p).Lasting
+	if redis := c.source(p).Redis; redis != nil {
+		env.Redis = redis(p.Source.Settings)
+	}
 	env.Format = func(named pipeline.Named) (pipeline.Format, error) { return c.format(named, env) }
 	if in := p.Source.Format; in != nil && in.Component != bytesFormat {
 		reads, err := env.Format(pipeline.Named{Component: in.Component, Settings: in.Settings})
@@ -25,6 +30,9 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 	for i, step := range p.Transforms {
 		name := fmt.Sprintf("transforms[%d].%s", i, step.Component)
 		transform, err := c.transform(step).build(env, step.Settings)
+		if holds, ok := transform.(io.Closer); ok && err == nil {
+			l.closers = append(l.closers, holds)
+		}
 		if m, ok := transform.(memory); ok && err == nil {
 			l.memories = append(l.memories, namedMemory{name, m})
 		}
@@ -52,7 +60,17 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 	case len(l.stages) > 0:
 		l.add("sink.format", p.Sink.At, format.NewWriter(nil), nil)
 	}
+	if len(l.errs) > 0 {
+		closeAll(l.closers)
+	}
 	return l, errors.Join(l.errs...)
+}
+
+// closeAll closes what transforms hold open.
+func closeAll(all []io.Closer) {
+	for _, one := range all {
+		one.Close() //nolint:errcheck // nothing depends on it
+	}
 }
 
 // checkWritten finds a format of the sink that is only for reading.
@@ -81,6 +99,7 @@ type stageList struct {
 	onError  config.OnError
 	stages   []engine.Stage
 	memories []namedMemory
+	closers  []io.Closer
 	errs     []error
 }
 

@@ -119,10 +119,11 @@ func (t *tried) passed() bool { return t.want == t.got }
 // try carries out a test of a pipeline, through stages of its own.
 func (c Components) try(ctx context.Context, p *config.Pipeline, test config.Test) (*tried, error) {
 	clock := trial.NewClock()
-	stages, err := c.stages(p, Environment{Log: slog.New(slog.DiscardHandler), Clock: clock.Now, Pipeline: p.Name, Delivery: p.Delivery, Source: p.Source.Component})
+	stages, err := c.stages(p, Environment{Log: slog.New(slog.DiscardHandler), Clock: clock.Now, Delivery: p.Delivery, Source: p.Source.Component, Trial: true})
 	if err != nil {
 		return nil, err
 	}
+	defer closeAll(stages.closers)
 	outcomes, err := trial.Run(ctx, test, stages.stages, clock)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", test.At, test.Name, err)
