@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,9 +32,17 @@ var eventColumns = []string{"event_id", "user_id", "action", "item", "price", "q
 type namedFormat struct {
 	name   string
 	format pipeline.Format
+	raw    string // what is read, of a format that writes nothing; else empty
+	json   string // what is written; empty: the event
 }
 
-// benchFormats are the formats that hold the event and can be written.
+const (
+	accessLine = `203.0.113.9 - u1234 [12/Jan/2026:10:15:32 +0100] "GET /shop/shoes/sku-000042?ref=mail HTTP/1.1" 200 18234 "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`
+	levelLine  = `2026-01-12T10:15:32Z WARN cart u1234 the item sku-000042 is not available any more, and was taken out of the cart`
+	changed    = `{"before":null,"after":` + shopEvent + `,"source":{"db":"shop","table":"events","ts_ms":1767323045123},"op":"c","ts_ms":1767323045200}`
+)
+
+// benchFormats are the formats that hold the event, and those of log lines.
 func benchFormats() ([]namedFormat, error) {
 	const limit = 1 << 20
 	cbor, cborErr := format.NewCBOR()
@@ -42,12 +51,20 @@ func benchFormats() ([]namedFormat, error) {
 	schema, schemaErr := format.NewJSONSchema(format.JSONSchemaSettings{Schema: `{"type":"object","required":["event_id"],"properties":{"price":{"minimum":0}}}`}, nil)
 	csv, csvErr := format.NewCSV(format.CSVSettings{Columns: eventColumns, Delimiter: ","})
 	zstd, zstdErr := format.NewZstd(format.JSON{}, limit)
+	events, eventsErr := format.NewCloudEvents(format.CloudEventsSettings{Mode: "structured", Source: "/shop", Type: "shop.event"})
+	access, accessErr := format.NewAccessLog(format.AccessLogSettings{Kind: "combined"})
+	pattern, patternErr := format.NewPattern(format.PatternSettings{Pattern: `(?P<time>\S+) (?P<level>[A-Z]+) (?P<part>\w+) (?P<user>\S+) (?P<message>.*)`})
 	return []namedFormat{
-		{"json", format.JSON{}}, {"connect_json", format.ConnectJSON{}}, {"avro", avro}, {"protobuf", proto}, {"json_schema", schema},
-		{"msgpack", format.MsgPack{}}, {"cbor", cbor}, {"csv", csv}, {"logfmt", format.Logfmt{}}, {"yaml", format.YAML{}},
-		{"base64 of json", format.NewBase64(format.JSON{})}, {"hex of json", format.NewHex(format.JSON{})}, {"gzip of json", format.NewGzip(format.JSON{}, limit)},
-		{"zstd of json", zstd}, {"lz4 of json", format.NewLZ4(format.JSON{}, limit)}, {"snappy of json", format.NewSnappy(format.JSON{}, limit)},
-	}, errors.Join(cborErr, avroErr, protoErr, schemaErr, csvErr, zstdErr)
+		{name: "json", format: format.JSON{}}, {name: "connect_json", format: format.ConnectJSON{}}, {name: "avro", format: avro},
+		{name: "protobuf", format: proto}, {name: "json_schema", format: schema}, {name: "msgpack", format: format.MsgPack{}},
+		{name: "cbor", format: cbor}, {name: "csv", format: csv}, {name: "xml", format: format.XML{}, json: `{"event":` + shopEvent + `}`}, {name: "logfmt", format: format.Logfmt{}},
+		{name: "yaml", format: format.YAML{}}, {name: "cloudevents", format: events}, {name: "debezium", format: format.NewDebezium(format.DebeziumSettings{}, format.JSON{}), raw: changed},
+		{name: "access_log", format: access, raw: accessLine}, {name: "pattern", format: pattern, raw: levelLine},
+		{name: "text", format: format.Text{}}, {name: "bytes", format: format.Bytes{}},
+		{name: "base64 of json", format: format.NewBase64(format.JSON{})}, {name: "hex of json", format: format.NewHex(format.JSON{})},
+		{name: "gzip of json", format: format.NewGzip(format.JSON{}, limit)}, {name: "zstd of json", format: zstd},
+		{name: "lz4 of json", format: format.NewLZ4(format.JSON{}, limit)}, {name: "snappy of json", format: format.NewSnappy(format.JSON{}, limit)},
+	}, errors.Join(cborErr, avroErr, protoErr, schemaErr, csvErr, zstdErr, eventsErr, accessErr, patternErr)
 }
 
 // formats measures what formats take of the CPU, in this process and without servers:
@@ -66,19 +83,35 @@ func (b *bench) formats(ctx context.Context, found *report.Report) error {
 		return err
 	}
 	for _, f := range all {
-		write := []pipeline.Transform{format.NewReader(format.JSON{}), format.NewWriter(f.format)}
-		raw, err := once(ctx, []byte(shopEvent), write)
+		took, err := b.format(ctx, f, bare, reading)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		reads, readErr := b.perRecord(ctx, raw, []pipeline.Transform{format.NewReader(f.format)})
-		writes, writeErr := b.perRecord(ctx, []byte(shopEvent), write)
-		if err := errors.Join(readErr, writeErr); err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
-		}
-		found.Formats = append(found.Formats, report.Format{Name: f.name, Bytes: len(raw), Read: reads - bare, Write: writes - reading})
+		found.Formats = append(found.Formats, took)
 	}
 	return b.chains(ctx, bare, found)
+}
+
+// format measures one format. bare is what no stages take, and reading what JSON takes.
+func (b *bench) format(ctx context.Context, f namedFormat, bare, reading float64) (report.Format, error) {
+	took := report.Format{Name: f.name, Bytes: len(f.raw), ReadOnly: f.raw != ""}
+	raw := []byte(f.raw)
+	if !took.ReadOnly {
+		json := []byte(cmp.Or(f.json, shopEvent))
+		write := []pipeline.Transform{format.NewReader(format.JSON{}), format.NewWriter(f.format)}
+		var err error
+		if raw, err = once(ctx, json, write); err != nil {
+			return took, err
+		}
+		writes, err := b.perRecord(ctx, json, write)
+		if err != nil {
+			return took, err
+		}
+		took.Bytes, took.Write = len(raw), writes-reading
+	}
+	reads, err := b.perRecord(ctx, raw, []pipeline.Transform{format.NewReader(f.format)})
+	took.Read = reads - bare
+	return took, err
 }
 
 // chains measures whole ways of a record, above one that does nothing.

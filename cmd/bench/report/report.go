@@ -30,7 +30,9 @@ type Format struct {
 	Name  string  `json:"name"`
 	Bytes int     `json:"bytes"` // of the record
 	Read  float64 `json:"read_ns"`
-	Write float64 `json:"write_ns"`
+	Write float64 `json:"write_ns"` // 0 where it only reads
+	// ReadOnly: it writes nothing.
+	ReadOnly bool `json:"read_only,omitempty"`
 }
 
 // Chain is what stages take of the CPU for one record, above no stages.

@@ -48,7 +48,7 @@ func sample() *Report {
 		Memory:  []Memory{{From: "stream", Situation: "full speed, 1000000 waiting", PeakRSS: 61 << 20, MeanRSS: 50 << 20}},
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},
-		Formats: []Format{{Name: "json", Bytes: 300, Read: 210, Write: 4}, {Name: "avro", Bytes: 200, Read: 300, Write: 720}, {Name: "protobuf", Bytes: 210, Read: 900, Write: 1200}},
+		Formats: []Format{{Name: "json", Bytes: 300, Read: 210, Write: 4}, {Name: "avro", Bytes: 200, Read: 300, Write: 720}, {Name: "pattern", Bytes: 90, Read: 450, ReadOnly: true}, {Name: "protobuf", Bytes: 210, Read: 900, Write: 1200}},
 		Chains:  []Chain{{Name: "json → filter → set → json", Nanoseconds: 1310}, {Name: "json → filter → json", Nanoseconds: 820}},
 		PubSubs: []PubSub{
 			{System: "Redis", What: "publish, 64 at once", Penstock: []float64{60_000, 50_000, 70_000}, Stock: []float64{20_000, 25_000, 20_000}},

@@ -103,7 +103,11 @@ func (r *Report) writeFormats(out *bytes.Buffer) {
 	var table bytes.Buffer
 	fmt.Fprintln(&table, "\nformat\tbytes\tread, µs CPU\twrite, µs CPU\t")
 	for _, f := range r.Formats {
-		fmt.Fprintf(&table, "%s\t%d\t%.2f\t%.2f\t\n", f.Name, f.Bytes, f.Read/1000, f.Write/1000)
+		write := fmt.Sprintf("%.2f", f.Write/1000)
+		if f.ReadOnly {
+			write = "–"
+		}
+		fmt.Fprintf(&table, "%s\t%d\t%.2f\t%s\t\n", f.Name, f.Bytes, f.Read/1000, write)
 	}
 	for _, c := range r.Chains {
 		fmt.Fprintf(&table, "%s\t\t\t%.2f\t\n", c.Name, c.Nanoseconds/1000)
