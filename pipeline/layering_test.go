@@ -42,9 +42,9 @@ var layers = []layer{
 	{folder: "transforms/format/registry", may: []string{"pipeline", "transforms/format"}, never: []string{watermill, plugin, yaml, "log"}},
 
 	{folder: "plugins/wire", never: []string{watermill}},
-	{folder: "plugins/sdk", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},
+	{folder: "plugins/sdk", may: []string{"plugins/wire", "pipeline", "pipeline/config"}, never: []string{watermill, yaml}},
 	{folder: "plugins/host", may: []string{"plugins/wire", "pipeline"}, never: []string{watermill, yaml}},
-	{folder: "plugins/examples", may: []string{"plugins/sdk"}},
+	{folder: "plugins/examples", may: []string{"plugins/sdk", "pipeline"}},
 
 	{folder: "configs", std: true},
 }

@@ -68,6 +68,7 @@ func (d *decoder) component(key, n *yaml.Node, use *Use, k kind, path string) {
 	n = resolve(n)
 	c, _ := d.catalog.find(k, key.Value)
 	use.Component, use.At = c.Name, d.src.place(key)
+	d.components[use.At] = path
 	empty := n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 	if c.Settings == nil {
 		if !empty && (n.Kind != yaml.MappingNode || len(n.Content) > 0) {

@@ -17,7 +17,9 @@ type decoder struct {
 	bad         map[string]bool   // paths at which something was wrong
 	expressions []expression
 	paths       []recordPath
-	literal     bool // nothing is expanded
+	components  map[Place]string // paths of components, by where they are named
+	literal     bool             // nothing is expanded
+	private     bool             // what is expanded is a secret
 }
 
 // placed is where a value stands.
@@ -43,7 +45,7 @@ type recordPath struct {
 }
 
 func newDecoder(p *parser) *decoder {
-	return &decoder{parser: p, places: map[string]placed{}, bad: map[string]bool{}}
+	return &decoder{parser: p, places: map[string]placed{}, bad: map[string]bool{}, components: map[Place]string{}}
 }
 
 // wrong notes a mistake at a node and marks the path, so that nothing more is
@@ -97,6 +99,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, f field, path string) {
 		d.named(n, v.Addr().Interface().(*pipeline.Named), f, path)
 	case f.typ == typeExpression:
 		d.expression(n, v, f, path)
+	case f.private:
+		d.private, f.private = true, false
+		d.value(n, v, f, path)
+		d.private = false
 	case f.typ.Kind() == reflect.Interface:
 		if value, ok := d.anything(n, path); ok && value != nil {
 			v.Set(reflect.ValueOf(value))
@@ -276,6 +282,7 @@ func (d *decoder) unknown(key *yaml.Node, s shape, path string) string {
 	if path != "" {
 		in = " in " + path
 	}
+	d.place(join(path, key.Value), key, key)
 	d.wrong(key, join(path, key.Value), fmt.Sprintf("unknown %s %s%s", what, quote(key.Value), in), suggest(key.Value, known))
 	return nearestName(key.Value, known)
 }

@@ -26,6 +26,7 @@ type field struct {
 	example    string
 	condition  bool
 	path       bool
+	private    bool // variables in it stand for secrets
 	of         kind
 	otherwise  string // what else may stand in place of one of enum, for messages
 }
@@ -94,6 +95,7 @@ func newField(sf reflect.StructField, name string) field {
 		filled:    sf.Tag.Get("required") == "true",
 		condition: sf.Tag.Get("condition") == "true",
 		path:      sf.Tag.Get("path") == "true",
+		private:   sf.Tag.Get("private") == "true",
 		of:        kind(sf.Tag.Get("of")),
 	}
 	if f.def, f.hasDefault = sf.Tag.Lookup("default"); !f.hasDefault && !f.required {

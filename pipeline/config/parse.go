@@ -107,7 +107,7 @@ func (p *parser) pipeline(document *yaml.Node) *Pipeline {
 		c := checker{parser: p, decoder: d, spec: spec}
 		c.check()
 	}
-	spec.hidden = &p.hidden
+	spec.hidden, spec.decoder = &p.hidden, d
 	return spec
 }
 

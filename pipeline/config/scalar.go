@@ -99,7 +99,7 @@ func (d *decoder) text(n *yaml.Node, secret bool, path string) (string, bool) {
 	}
 	text, parts, files, bad := d.lookup.expand(n.Value)
 	d.hidden.add(files...)
-	if secret {
+	if secret && (!d.private || text != n.Value) {
 		d.hidden.add(text)
 		d.hidden.add(parts...)
 	}
@@ -227,7 +227,7 @@ func (d *decoder) anything(n *yaml.Node, path string) (value any, ok bool) {
 	case n.ShortTag() == "!!bool":
 		return strings.EqualFold(n.Value, "true"), true
 	case isText(n):
-		return d.text(n, false, path)
+		return d.text(n, d.private, path)
 	}
 	d.wrong(n, path, describe(n)+" is not a value that JSON can hold: "+label(path), "put it in quotes to make it text")
 	return nil, false

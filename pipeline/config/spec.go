@@ -26,6 +26,8 @@ type Pipeline struct {
 
 	// hidden is behind a pointer, so that printing a Pipeline does not show it.
 	hidden *hidden
+	// decoder knows where everything stands in the file.
+	decoder *decoder
 }
 
 // Use is a component with its settings.

@@ -192,6 +192,7 @@ While Redis does not answer, the pipeline waits.`,
 		}, func(_ Environment, t transforms.RenameSettings) (*transforms.Rename, error) {
 			return transforms.NewRename(t)
 		}),
+		pluginTransform(),
 	}, shapes()...)
 }
 

@@ -32,6 +32,8 @@ type Environment struct {
 	Source string
 	// Redis is the one that the source reads; nil: it reads none.
 	Redis *redis.Connection
+	// Dir is the folder of the pipeline's file.
+	Dir string
 	// Lasting is that of the source.
 	Lasting func(shard, incarnation string) string
 	// Trial: the stages are for a test or a preview, and change nothing outside.

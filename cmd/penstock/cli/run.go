@@ -52,6 +52,9 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 			}
 			line := &statusLine{to: cmd.ErrOrStderr()}
 			env := Environment{Log: newLogger(line, isTerminal(cmd.ErrOrStderr())), Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}
+			if err := c.checkPlugins(cmd.Context(), pipelines, env.Log); err != nil {
+				return err
+			}
 			running, err := c.buildAll(pipelines, env, settings)
 			if err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
@@ -18,7 +19,7 @@ import (
 // come has none.
 func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, error) {
 	l := &stageList{onError: p.OnError}
-	env.Pipeline, env.Lasting = p.Name, c.source(p).Lasting
+	env.Pipeline, env.Lasting, env.Dir = p.Name, c.source(p).Lasting, filepath.Dir(p.At.File)
 	if redis := c.source(p).Redis; redis != nil {
 		env.Redis = redis(p.Source.Settings)
 	}

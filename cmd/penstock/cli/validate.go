@@ -22,10 +22,14 @@ func newValidate(c Components) *cobra.Command {
 		Long: `Tell every mistake in pipeline files, and connect to nothing.
 
 A line a mistake: file:line:column: what is wrong; what to write. Exit code 2 where
-there is one. Tests are looked at too, and not run.`,
+there is one. Tests are looked at too, and not run. Plugins are started, to look at their
+settings, and ended.`,
 		Args: takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pipelines, err := c.parseTests(args, os.ReadFile)
+			if err == nil {
+				err = c.checkPlugins(cmd.Context(), pipelines, newLogger(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr())))
+			}
 			if asJSON {
 				return validateJSON(cmd.OutOrStdout(), pipelines, err)
 			}

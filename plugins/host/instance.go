@@ -1,0 +1,173 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+
+	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/plugins/wire"
+)
+
+const (
+	// startPatience is how long a plugin may take to start.
+	startPatience = 20 * time.Second
+	// stopPatience is how long one may take to end what it does.
+	stopPatience = 5 * time.Second
+)
+
+// passed are the variables that every plugin sees.
+var passed = []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
+
+// instance is a process of the plugin that was opened.
+type instance struct {
+	client  *plugin.Client
+	process *process
+	rpc     wire.TransformClient
+	tmp     string // a folder of its own
+	decoded bool   // values are JSON
+}
+
+// launch starts a process, without opening the plugin. Errors: Permanent where the program is
+// not what it should be, else Retryable.
+func (p *Plugin) launch(ctx context.Context) (*instance, error) {
+	i, err := p.connect(!p.plain.Load())
+	if errors.Is(err, errNoCertificate) {
+		p.plain.Store(true)
+		i, err = p.connect(false)
+	}
+	if err != nil {
+		if _, classed := errors.AsType[*pipeline.Error](err); !classed {
+			err = &pipeline.Error{Class: pipeline.Retryable, What: "plugin " + p.name + " cannot be started", Err: err, Do: "see what it logs; penstock plugin test " + p.name + " tries it"}
+		}
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		i.kill()
+		return nil, ctx.Err()
+	}
+	return i, nil
+}
+
+// connect starts a process, and dials it.
+func (p *Plugin) connect(tls bool) (*instance, error) {
+	program, err := find(p.settings, p.dir)
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := os.MkdirTemp("", "penstock-plugin-")
+	if err != nil {
+		return nil, err
+	}
+	path, err := program.pinned(p.settings.SHA256, tmp)
+	if err != nil {
+		os.RemoveAll(tmp) //nolint:errcheck // a folder for temporary files
+		return nil, err
+	}
+	i := &instance{tmp: tmp}
+	i.client = plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: wire.Version, MagicCookieKey: wire.CookieName, MagicCookieValue: wire.CookieValue},
+		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &dialled{}}},
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         tls, SkipHostEnv: true, StartTimeout: startPatience, Logger: hclog.NewNullLogger(),
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: tmp},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage))},
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+			cmd := exec.Command(path, program.args...)
+			cmd.Dir, cmd.Env = p.dir, append(p.environment(), spec.Env...)
+			i.process, err = newProcess(cmd, p.log, tls)
+			return i.process, err
+		},
+	})
+	protocol, err := i.client.Client()
+	if err == nil {
+		var raw any
+		raw, err = protocol.Dispense(wire.PluginName)
+		i.rpc, _ = raw.(wire.TransformClient)
+	}
+	if err != nil {
+		err = i.startFault(err)
+		i.kill()
+		return nil, err
+	}
+	return i, nil
+}
+
+// startFault tells why a process could not be started.
+func (i *instance) startFault(err error) error {
+	if i.process == nil || i.process.cmd.Process == nil {
+		return err
+	}
+	i.process.Kill(context.Background()) //nolint:errcheck // never fails
+	if i.process.plain && i.process.wantTLS {
+		return errNoCertificate
+	}
+	text := shortened(err.Error())
+	if i.process.last != "" {
+		text += "; its last words: " + i.process.last
+	}
+	return errors.New(text)
+}
+
+// maxReason bounds what of a plugin's text stands in an error, in bytes.
+const maxReason = 1 << 10
+
+// shortened makes a text, which may be the plugin's, what can be shown.
+func shortened(text string) string {
+	if len(text) > maxReason {
+		text = text[:maxReason] + "…"
+	}
+	return printable([]byte(text))
+}
+
+// environment gives the variables that the plugin sees.
+func (p *Plugin) environment() []string {
+	var env []string
+	for _, name := range slices.Concat(passed, p.settings.Env) {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// kill ends the process at once, and frees what it had.
+func (i *instance) kill() {
+	if i.process != nil && i.process.cmd.Process != nil {
+		i.process.Kill(context.Background()) //nolint:errcheck // never fails
+	}
+	i.client.Kill()
+	os.RemoveAll(i.tmp) //nolint:errcheck // a folder for temporary files
+}
+
+// stop lets the process end what it does, and ends it.
+func (i *instance) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	if !i.process.gone() {
+		_, _ = i.rpc.Drain(ctx, &wire.DrainRequest{}) // it is ended then, whatever it says
+		i.client.Kill()
+	}
+	i.kill()
+}
+
+// dialled is the plugin as go-plugin dials it.
+type dialled struct{ plugin.NetRPCUnsupportedPlugin }
+
+// GRPCServer is the plugin's.
+func (*dialled) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("this is the host's side")
+}
+
+// GRPCClient gives a wire.TransformClient.
+func (*dialled) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return wire.NewTransformClient(conn), nil
+}
