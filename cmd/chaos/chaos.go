@@ -31,6 +31,7 @@ type options struct {
 // sizes say how much is done.
 type sizes struct {
 	kills  int // of Penstock, at random moments
+	fells  int // of a plugin, in all
 	nth    int // how often a named point is met before it kills, at most
 	rounds int // how often each fault comes
 	events int // of a pipeline that is killed, at least
@@ -42,9 +43,9 @@ type sizes struct {
 }
 
 func (o options) sizes() sizes {
-	s := sizes{short: true, kills: 2, nth: 4, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
+	s := sizes{short: true, kills: 2, fells: 20, nth: 4, rounds: 1, away: 12 * time.Second, oom: 4 * time.Second, soak: time.Minute}
 	if o.long {
-		s = sizes{kills: 100, nth: 20, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
+		s = sizes{kills: 100, fells: 1000, nth: 20, rounds: 5, events: 1_000_000, away: 10 * time.Minute, oom: time.Minute, soak: 20 * time.Minute}
 	}
 	if o.events > 0 {
 		s.events = o.events
@@ -142,6 +143,9 @@ func newChaos(ctx context.Context, o options) (*chaos, error) {
 	}
 	c.progress.say("building Penstock")
 	if c.binary, err = buildPenstock(ctx, c.dir, o.tags); err == nil {
+		_, err = build(ctx, c.dir, "redact", "plugins/examples/redact")
+	}
+	if err == nil {
 		c.progress.say("starting Redis and three Kafka brokers")
 		c.world, err = startWorld(ctx)
 	}
@@ -177,10 +181,16 @@ func buildPenstock(ctx context.Context, dir, tags string) (string, error) {
 	if tags == "" {
 		tags = "points"
 	}
-	path := filepath.Join(dir, "penstock")
-	out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-tags", tags, "-o", path, "github.com/penstock-io/penstock/cmd/penstock").CombinedOutput()
+	return build(ctx, dir, "penstock", "cmd/penstock", "-tags", tags)
+}
+
+// build builds a command of this module, and gives its path.
+func build(ctx context.Context, dir, name, command string, flags ...string) (string, error) {
+	path := filepath.Join(dir, name)
+	args := append([]string{"build", "-buildvcs=auto", "-o", path}, flags...)
+	out, err := exec.CommandContext(ctx, "go", append(args, "github.com/penstock-io/penstock/"+command)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("building Penstock: %w:\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w:\n%s", name, err, out)
 	}
 	return path, nil
 }

@@ -65,6 +65,10 @@ var scenarios = []scenario{
 		shapes: []shape{list, stream}, rate: 2000, timeout: shortTimeout, transforms: []string{"dedupe: {key: value.event_id, within: 10m}"}, faults: giveUps,
 	},
 	{
+		name: "plugin", what: "a plugin: kill -9, again and again, and of Penstock with it",
+		shapes: []shape{list, stream}, rate: 2000, transforms: []string{"set: {value.note: a secret}", "plugin: {command: [./redact], settings: {fields: [note]}}"}, faults: pluginKills,
+	},
+	{
 		name: "cluster", what: "Redis Cluster: slots move step by step, masters are killed, a replica takes over; Penstock is killed meanwhile",
 		shapes: []shape{list, stream}, rate: 2000, elsewhere: onCluster, faults: clusterFaults,
 	},

@@ -24,7 +24,7 @@ func SettingsSchema[S any]() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// Settings fills in a struct of settings, to which into points, from text, JSON or YAML, as
+// Settings fills in a struct of settings, to which into points, from JSON text, as
 // Parse does for components, its defaults and its method Validate included. Variables were
 // put in before: nothing is expanded. The problems name the fields that they are about.
 func Settings(into any, text []byte) []pipeline.Problem {
@@ -42,7 +42,10 @@ func Settings(into any, text []byte) []pipeline.Problem {
 	paths := map[Place]string{}
 	for path, at := range d.places {
 		for _, n := range []*yaml.Node{at.key, at.value} {
-			if n != nil && len(paths[d.src.place(n)]) < len(path) {
+			if n == nil {
+				continue
+			}
+			if other, ok := paths[d.src.place(n)]; !ok || len(path) < len(other) { // what was not written stands where its object does
 				paths[d.src.place(n)] = path
 			}
 		}

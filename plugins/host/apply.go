@@ -182,6 +182,9 @@ func (p *Plugin) try(ctx context.Context, i *instance, c *packed, s span) ([]out
 	return p.apart(ctx, c, s, 1)
 }
 
+// DoesNotSurvive begins the reason of a record that costs each process its life.
+const DoesNotSurvive = "the plugin does not survive the record: "
+
 // How often a record that is alone in a process is tried: more often where somebody may have
 // killed the process for reasons of his own.
 const (
@@ -211,7 +214,7 @@ func (p *Plugin) apart(ctx context.Context, c *packed, s span, attempt int) ([]o
 	}
 	if s.len() == 1 {
 		p.log.Error("a record is refused: the plugin does not survive it", "why", fault.why)
-		return []outcome{{kind: wire.Refuse, why: "the plugin does not survive the record: " + fault.why}}, nil
+		return []outcome{{kind: wire.Refuse, why: DoesNotSurvive + fault.why}}, nil
 	}
 	middle := s.from + s.len()/2
 	first, err := p.apart(ctx, c, span{s.from, middle}, 1)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -111,6 +112,9 @@ func (i *instance) startFault(err error) error {
 		return errNoCertificate
 	}
 	text := shortened(err.Error())
+	if i.process.silent {
+		text = "it has said nothing of where it listens, and " + strings.TrimPrefix(i.process.ending(), "it ")
+	}
 	if i.process.last != "" {
 		text += "; its last words: " + i.process.last
 	}

@@ -153,7 +153,7 @@ func (p *Plugin) instance(ctx context.Context, s *slot) (*instance, error) {
 	if s.launched {
 		p.stats.restarts.Add(1)
 	}
-	s.live, s.launched, s.failed = i, true, nil
+	s.live, s.launched, s.failed, s.backoff = i, true, nil, 0
 	return i, nil
 }
 

@@ -44,6 +44,7 @@ type process struct {
 	exited chan struct{} // closed when the process is gone, and nobody reads its pipes
 	status error         // of its end; valid once exited is closed
 	plain  bool          // it has no certificate; valid once exited is closed
+	silent bool          // it has written no line; valid once exited is closed
 	last   string        // the last line of its standard error; valid once exited is closed
 }
 
@@ -101,6 +102,7 @@ func (p *process) Start(context.Context) error {
 func (p *process) handshake() {
 	in := bufio.NewReaderSize(p.in, 64<<10)
 	line, _ := in.ReadSlice('\n')
+	p.silent = len(line) == 0
 	if p.wantTLS && isHandshake(line) && !hasCertificate(line) {
 		p.plain = true
 		p.lineW.CloseWithError(errNoCertificate)
@@ -211,14 +213,19 @@ func (p *process) killed() bool {
 
 // why tells of the end of the process, once it is gone.
 func (p *process) why() string {
-	text := "it has ended"
-	if p.status != nil {
-		text = "it has ended: " + p.status.Error()
-	}
+	text := p.ending()
 	if p.last != "" {
 		text += "; its last words: " + p.last
 	}
 	return text
+}
+
+// ending tells how the process ended, once it is gone.
+func (p *process) ending() string {
+	if p.status == nil {
+		return "it has ended"
+	}
+	return "it has ended: " + p.status.Error()
 }
 
 // Stdout gives the line of the handshake.

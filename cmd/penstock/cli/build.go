@@ -44,6 +44,7 @@ type built struct {
 	lease    *redis.Lease // nil: there is none
 	letters  letterPlace  // nil: the sink keeps dead letters, or there are none
 	memories []namedMemory
+	plugins  []namedPlugin
 	closers  []io.Closer // of the stages
 }
 
@@ -103,7 +104,7 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 		cfg.DeadLetters = letters
 	}
 	return &built{name: p.Name, instance: env.Instance, route: p.Source.Component + " → " + p.Sink.Component,
-		source: source, sink: sink, lease: lease, letters: letters, memories: stages.memories, closers: stages.closers, engine: engine.New(broken(cfg))}, nil
+		source: source, sink: sink, lease: lease, letters: letters, memories: stages.memories, plugins: stages.plugins, closers: stages.closers, engine: engine.New(broken(cfg))}, nil
 }
 
 // instance names this process and start, to people and to rivals.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/penstock-io/penstock/pipeline/server"
+	"github.com/penstock-io/penstock/plugins/host"
 )
 
 // lastAnswers is how long a scrape that is under way may hold up the end.
@@ -97,7 +98,7 @@ func (l *listener) handler(running []*built, log *slog.Logger) http.Handler {
 		server.NewMetrics(time.Now, watched(running)...),
 	)
 	for _, b := range running {
-		registry.MustRegister(b.memoryMetrics()...)
+		registry.MustRegister(append(b.memoryMetrics(), b.pluginMetrics()...)...)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
@@ -124,6 +125,24 @@ func (b *built) memoryMetrics() []prometheus.Collector {
 			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "penstock_dedupe_evicted_total", ConstLabels: labels,
 				Help: "Keys that were forgotten before their time, for want of room (max_keys)."}, func() float64 { return float64(m.Evicted()) }),
 		)
+	}
+	return all
+}
+
+// pluginMetrics gives the figures of the plugins.
+func (b *built) pluginMetrics() []prometheus.Collector {
+	var all []prometheus.Collector
+	for _, p := range b.plugins {
+		labels := prometheus.Labels{"pipeline": b.name, "transform": p.transform}
+		count := func(name, help string, of func(host.Stats) float64) {
+			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "penstock_plugin_" + name, ConstLabels: labels, Help: help}, func() float64 { return of(p.Stats()) }))
+		}
+		count("calls_total", "Calls of the plugin, those that failed too.", func(s host.Stats) float64 { return float64(s.Calls) })
+		count("records_total", "Records that the plugin was given, those of calls that failed too.", func(s host.Stats) float64 { return float64(s.Records) })
+		count("seconds_total", "Time that calls have taken, all together.", func(s host.Stats) float64 { return s.Seconds })
+		count("restarts_total", "Processes that took the place of one that was gone.", func(s host.Stats) float64 { return float64(s.Restarts) })
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "penstock_plugin_memory_bytes", ConstLabels: labels,
+			Help: "Resident memory of the plugin's processes; 0 where the system does not tell."}, func() float64 { return float64(p.Stats().Memory) }))
 	}
 	return all
 }

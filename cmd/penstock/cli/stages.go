@@ -9,6 +9,7 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
+	"github.com/penstock-io/penstock/plugins/host"
 	"github.com/penstock-io/penstock/transforms"
 	"github.com/penstock-io/penstock/transforms/expr"
 	"github.com/penstock-io/penstock/transforms/format"
@@ -33,6 +34,9 @@ func (c Components) stages(p *config.Pipeline, env Environment) (*stageList, err
 		transform, err := c.transform(step).build(env, step.Settings)
 		if holds, ok := transform.(io.Closer); ok && err == nil {
 			l.closers = append(l.closers, holds)
+		}
+		if p, ok := transform.(*host.Plugin); ok && err == nil {
+			l.plugins = append(l.plugins, namedPlugin{name, p})
 		}
 		if m, ok := transform.(memory); ok && err == nil {
 			l.memories = append(l.memories, namedMemory{name, m})
@@ -100,6 +104,7 @@ type stageList struct {
 	onError  config.OnError
 	stages   []engine.Stage
 	memories []namedMemory
+	plugins  []namedPlugin
 	closers  []io.Closer
 	errs     []error
 }
@@ -113,6 +118,11 @@ type memory interface {
 type namedMemory struct {
 	transform string // "transforms[1].dedupe"
 	memory
+}
+
+type namedPlugin struct {
+	transform string // "transforms[1].plugin"
+	*host.Plugin
 }
 
 // add takes a stage as it was made, or the reason why it was not.
