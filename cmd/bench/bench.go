@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -224,9 +225,13 @@ func (b *bench) discard(ctx context.Context, w work) error {
 
 // pipeline writes a pipeline file for the work and returns its name.
 func (b *bench) pipeline(w work, way way) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
 	return b.penstock.write(pipelineFile{
 		Name: w.key, Shape: w.shape, RedisURL: b.redis.URL(), Key: w.key, Broker: b.kafka.Addr(),
-		Topic: w.topic, Compression: b.options.compression, Way: way,
+		Topic: w.topic, Compression: b.options.compression, Way: way, Plugin: strconv.Quote(self),
 	})
 }
 

@@ -82,12 +82,13 @@ func TestPipelineFiles(t *testing.T) {
 		{"stream.yaml", measure.Stream, plain},
 		{"chain.yaml", measure.Stream, chain},
 		{"group.yaml", measure.Stream, group},
+		{"plugin.yaml", measure.Stream, idler},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			p := penstock{dir: t.TempDir()}
 			path, err := p.write(pipelineFile{
 				Name: "bench-1", Shape: test.shape, RedisURL: "redis://127.0.0.1:6379/0", Key: "bench-1",
-				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Way: test.way,
+				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Way: test.way, Plugin: `"/bench"`,
 			})
 			if err != nil {
 				t.Fatal(err)

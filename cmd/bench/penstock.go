@@ -56,6 +56,7 @@ type pipelineFile struct {
 	Topic       string
 	Compression string
 	Way         way
+	Plugin      string // the program of a plugin that does nothing, in quotes
 }
 
 // way is how a pipeline of the benchmark moves records.
@@ -64,6 +65,7 @@ type way string
 const (
 	plain way = "plain" // exactly once, no transforms
 	chain way = "chain" // the same, with filter, dedupe and set between source and sink
+	idler way = "idler" // as plain, with a plugin between that does nothing
 	group way = "group" // at least once, as a consumer of a group, no transforms
 )
 
@@ -91,6 +93,10 @@ transforms:
   - filter: value.quantity > 0
   - dedupe: {key: value.event_id, within: 10m}
   - set: {value.channel: web}
+{{- end}}
+{{- if eq .Way "idler"}}
+transforms:
+  - plugin: {command: [{{.Plugin}}, plugin]}
 {{- end}}
 sink:
   kafka:

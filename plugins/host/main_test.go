@@ -84,6 +84,9 @@ func play(name string) {
 			if name == "batches" {
 				return sdk.BatchFunc(func(context.Context, *sdk.Batch) error { return errors.New("my server is away") }), nil
 			}
+			if name == "nothing" {
+				return sdk.Func(func(_ context.Context, r *sdk.Record) ([]*sdk.Record, error) { return []*sdk.Record{r}, nil }), nil
+			}
 			return sdk.Func(func(ctx context.Context, r *sdk.Record) ([]*sdk.Record, error) { return obey(ctx, r, s) }), nil
 		},
 	})

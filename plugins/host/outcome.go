@@ -17,6 +17,9 @@ type outcome struct {
 	records []wire.Record
 }
 
+// maxParts is how many records a plugin may make of one.
+const maxParts = 100_000
+
 // read reads the answer about n records. The error says what is wrong with it.
 func read(block []byte, n int) ([]outcome, error) {
 	out := make([]outcome, 0, n)
@@ -38,6 +41,9 @@ func read(block []byte, n int) ([]outcome, error) {
 		case wire.Refuse:
 			one.why = shortened(string(a.Why))
 		case wire.Become:
+			if a.N > maxParts {
+				return nil, fmt.Errorf("it makes %d records of one, and %d are the most", a.N, maxParts)
+			}
 			for range a.N {
 				var r wire.Record
 				if err := in.Record(&r); err != nil {

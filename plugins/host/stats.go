@@ -31,7 +31,9 @@ func (s *stats) called(records int, took time.Duration) {
 func (p *Plugin) Stats() Stats {
 	out := Stats{Calls: p.stats.calls.Load(), Records: p.stats.records.Load(), Restarts: p.stats.restarts.Load(), Seconds: time.Duration(p.stats.nanoseconds.Load()).Seconds()}
 	for _, s := range append([]*slot{&p.alone}, p.pool...) {
-		s.mu.Lock()
+		if !s.mu.TryLock() {
+			continue // a process is starting there
+		}
 		if s.live != nil {
 			out.Memory += residentOf(s.live.process.ID())
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -78,7 +79,11 @@ func (f Func) apply(ctx context.Context, b *Batch) error {
 func (f Func) safely(ctx context.Context, r *Record) (records []*Record, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(os.Stderr, "[ERROR] the plugin panicked: %v\n%s", p, debug.Stack())
+			what := fmt.Sprintf("%T", p) // what it says may be of the record
+			if fault, ok := p.(runtime.Error); ok {
+				what = fault.Error()
+			}
+			fmt.Fprintf(os.Stderr, "[ERROR] the plugin panicked: %s\n%s", what, debug.Stack())
 			err = errors.New("the plugin panicked; its log says where")
 		}
 	}()

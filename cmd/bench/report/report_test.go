@@ -166,7 +166,7 @@ func TestLimits(t *testing.T) {
 	}
 	r.Judge()
 	var met []string
-	for _, target := range r.Targets[8:] {
+	for _, target := range r.Targets[9:] {
 		met = append(met, target.outcome())
 	}
 	want := "met, NOT MET, met, NOT MET, NOT MET, met"

@@ -22,6 +22,7 @@ func (r *Report) Judge() {
 		r.faster("list, exactly once, beside the step-by-step loop", "penstock-list", "list-step", 1.1),
 		r.faster("list, beside the article's script", "penstock-list", "list-article", 50),
 		r.faster("filter, dedupe and set, beside no transforms", "penstock-chain", "penstock-stream", 0.5),
+		r.faster("a plugin that does nothing, beside no transforms", "penstock-plugin", "penstock-stream", 0.6),
 		r.faster("consumer group, at least once, beside its loop", "penstock-group", "stream-group", 1.0),
 		r.cheaper("CPU of the stream, beside the step-by-step loop", "penstock-stream", "stream-step"),
 		r.cheaper("CPU of the list, beside the step-by-step loop", "penstock-list", "list-step"),
