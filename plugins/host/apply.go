@@ -14,6 +14,9 @@ import (
 	"github.com/penstock-io/penstock/plugins/wire"
 )
 
+// maxKept bounds a block whose memory is kept for the next one.
+const maxKept = 8 << 20
+
 // maxBlock bounds a block of records: a message holds little more.
 const maxBlock = wire.MaxMessage - 64<<10
 
@@ -26,7 +29,12 @@ func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
 	if err != nil {
 		return err
 	}
-	c := pack(b, i.decoded)
+	c := pack(b, i.decoded, p.memory.Get().([]byte))
+	defer func() {
+		if cap(c.block) <= maxKept {
+			p.memory.Put(c.block[:0]) //nolint:staticcheck // the header of a slice, for a block
+		}
+	}()
 	outcomes := make([]outcome, 0, c.len())
 	for _, part := range c.blocks() {
 		some, err := p.try(ctx, i, c, part)
@@ -68,9 +76,9 @@ func (c *packed) blocks() []span {
 	return all
 }
 
-// pack packs the live records of a batch. Those that a plugin cannot be given are Failed.
-func pack(b *pipeline.Batch, decoded bool) *packed {
-	c := &packed{block: make([]byte, 0, b.Bytes+64*len(b.Records)), offsets: make([]int, 1, len(b.Records)+1)}
+// pack packs the live records of a batch into memory. Those that a plugin cannot be given are Failed.
+func pack(b *pipeline.Batch, decoded bool, memory []byte) *packed {
+	c := &packed{block: slices.Grow(memory, b.Bytes+64*len(b.Records)), offsets: make([]int, 1, len(b.Records)+1)}
 	var r wire.Record
 	for live := range b.Live {
 		value, err := valueFor(b, live, decoded)

@@ -30,6 +30,8 @@ type Plugin struct {
 	alone slot // used by one batch at a time, which some process has not survived
 	sole  chan struct{}
 	stats stats
+
+	memory sync.Pool // of blocks, []byte
 }
 
 // slot is the place of a process.
@@ -50,7 +52,7 @@ func New(s Settings, pipelineName, dir string, log *slog.Logger) (*Plugin, error
 		return nil, err
 	}
 	name := s.nameOf()
-	p := &Plugin{settings: s, dir: dir, pipeline: pipelineName, name: name, log: log.With("plugin", name), sole: make(chan struct{}, 1)}
+	p := &Plugin{settings: s, dir: dir, pipeline: pipelineName, name: name, log: log.With("plugin", name), sole: make(chan struct{}, 1), memory: sync.Pool{New: func() any { return []byte(nil) }}}
 	for range max(s.Instances, 1) {
 		p.pool = append(p.pool, &slot{})
 	}

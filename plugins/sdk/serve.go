@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -43,15 +44,23 @@ type Plugin[S any] struct {
 // is, and ends the process.
 func Serve[S any](p Plugin[S]) {
 	go dieWithHost(os.Getppid())
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: wire.Version, MagicCookieKey: wire.CookieName, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &served{server: &server[S]{plugin: p}}}},
 		Logger:           hclog.NewNullLogger(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage))...)
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
+				grpc.InitialWindowSize(wire.Window), grpc.InitialConnWindowSize(wire.Window), grpc.WriteBufferSize(wire.Buffer), grpc.ReadBufferSize(wire.Buffer))...)
 		},
 	})
 }
+
+// collectAt is how much, in percent, the heap may grow over what is in use before it is
+// collected: that is a few batches, and they come and go.
+const collectAt = 800
 
 // watchHost is how often it is seen whether the host is still there.
 const watchHost = time.Second

@@ -21,6 +21,10 @@ const (
 	PluginName = "transform"
 	// MaxMessage bounds a message of gRPC, in bytes.
 	MaxMessage = 64 << 20
+	// Window is how much each side lets the other send ahead, in bytes: a batch and more.
+	Window = 8 << 20
+	// Buffer is how much is written and read at once, in bytes.
+	Buffer = 256 << 10
 )
 
 // Header is one header of a record.
