@@ -36,6 +36,22 @@ func BenchmarkHoist(b *testing.B) { benchmark(b, made(NewHoist, HoistSettings{"e
 
 func BenchmarkFlatten(b *testing.B) { benchmark(b, flatten("value", ".")) }
 
+func BenchmarkDropAndRename(b *testing.B) {
+	benchmark(b, drop("value.ua", "value.item.category"), rename(map[string]string{"value.ts": "value.time"}))
+}
+
+func BenchmarkRoute(b *testing.B) {
+	benchmark(b, made(NewRoute, RouteSettings{Topic: `"events_" + value.action`}))
+}
+
+func BenchmarkValidate(b *testing.B) {
+	benchmark(b, made(NewValidate, ValidateSettings{That: "value.price > 0"}))
+}
+
+func BenchmarkDelay(b *testing.B) {
+	benchmark(b, func() (pipeline.Transform, error) { return NewDelay(DelaySettings{For: time.Nanosecond}, time.Now) })
+}
+
 func BenchmarkHeaders(b *testing.B) {
 	benchmark(b, made(NewHeaders, HeadersSettings{Drop: []string{"x-*"}, Set: expressions{"user": "value.user_id"}}))
 }

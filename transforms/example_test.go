@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms"
+	"github.com/penstock-io/penstock/transforms/format"
 )
 
 // show applies a transform to documents, and prints what is left to deliver.
@@ -66,6 +67,40 @@ func ExampleNewHeaders() {
 	}
 	fmt.Printf("%s %v\n", b.Records[0].Headers, err)
 	// Output: [{trace-id 7} {user u1}] <nil>
+}
+
+func ExampleNewLookup() {
+	lookup, err := transforms.NewLookup(transforms.LookupSettings{By: "value.sku", Into: "value.product", CSV: "sku,name\ns1,shoes\n", Missing: "refuse"})
+	show(lookup, err, `{"sku":"s1"}`, `{"sku":"s2"}`)
+	// Output:
+	// {"sku":"s1","product":{"sku":"s1","name":"shoes"}}
+	// refused: the table has nothing for the record; add it to the table, or write missing: pass
+}
+
+func ExampleNewDecode() {
+	decode, err := transforms.NewDecode(transforms.FieldFormatSettings{Field: "value.body"}, format.NewBase64(format.JSON{}))
+	show(decode, err, `{"body":"eyJuIjoxfQ=="}`)
+	// Output: {"body":{"n":1}}
+}
+
+func ExampleNewEncode() {
+	encode, err := transforms.NewEncode(transforms.FieldFormatSettings{Field: "value.body"}, format.NewBase64(format.JSON{}))
+	show(encode, err, `{"body":{"n":1}}`)
+	// Output: {"body":"eyJuIjoxfQ=="}
+}
+
+func ExampleNewRateLimit() {
+	limit, err := transforms.NewRateLimit(transforms.RateLimitSettings{Records: 100, Per: time.Second}, time.Now)
+	show(limit, err, `{"n":1}`, `{"n":2}`) // of the first hundred none waits
+	// Output:
+	// {"n":1}
+	// {"n":2}
+}
+
+func ExampleNewDelay() {
+	delay, err := transforms.NewDelay(transforms.DelaySettings{For: time.Minute}, time.Now)
+	show(delay, err, `{"n":1}`) // show's records are years old
+	// Output: {"n":1}
 }
 
 func ExampleNewDedupe() {

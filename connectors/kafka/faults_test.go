@@ -186,6 +186,16 @@ func TestTransactionTimesOut(t *testing.T) {
 	k.wantCommitted(k.topic, "again")
 }
 
+// sleepUntil makes a request wait until release is closed. One that comes after that does
+// not wait: kfake can lock itself up where a sleep is over as soon as it begins.
+func sleepUntil(c *kfake.Cluster, release <-chan struct{}) {
+	select {
+	case <-release:
+	default:
+		c.SleepControl(func() { <-release })
+	}
+}
+
 func TestCloseEndsACommitThatIsBlocked(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
 		t.Run(key.Name(), func(t *testing.T) {
@@ -195,7 +205,7 @@ func TestCloseEndsACommitThatIsBlocked(t *testing.T) {
 			cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
 				arrived <- struct{}{}
-				cluster.SleepControl(func() { <-release })
+				sleepUntil(cluster, release)
 				return nil, nil, false
 			})
 			defer close(release)
@@ -263,7 +273,7 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		arrived <- struct{}{}
-		cluster.SleepControl(func() { <-release })
+		sleepUntil(cluster, release)
 		return nil, nil, false
 	})
 	must(t, lane.Write(t.Context(), batch("list", "one")))

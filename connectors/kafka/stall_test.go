@@ -59,7 +59,7 @@ func hold(c *kfake.Cluster, keys ...kmsg.Key) (end func()) {
 	for _, key := range keys {
 		c.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
-			c.SleepControl(func() { <-release })
+			sleepUntil(c, release)
 			return nil, nil, false
 		})
 	}

@@ -20,7 +20,7 @@ const maxKept = 8 << 20
 // maxBlock bounds a block of records: a message holds little more.
 const maxBlock = wire.MaxMessage - 64<<10
 
-// Apply has the plugin transform the batch. What it refuses is Failed, what it takes out
+// Apply has the plugin transform the batch; tombstones pass by one that wants JSON. What it refuses is Failed, what it takes out
 // Filtered; several records that it makes of one take its place. Errors are about the batch
 // as a whole: that no process can be started, or that the plugin asks for another attempt.
 func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
@@ -28,6 +28,10 @@ func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
 	i, err := p.instance(ctx, s)
 	if err != nil {
 		return err
+	}
+	if i.decoded {
+		b.Hide(hasNoValue)
+		defer b.Show()
 	}
 	c := pack(b, i.decoded, p.memory.Get().([]byte))
 	defer func() {
@@ -44,6 +48,12 @@ func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
 		outcomes = append(outcomes, some...)
 	}
 	return apply(b, outcomes, i.decoded)
+}
+
+// hasNoValue tells of a tombstone: there is nothing to be decoded, and it passes by a plugin
+// that wants JSON, as it does by formats.
+func hasNoValue(r *pipeline.Record) bool {
+	return r.Value.Kind() == pipeline.Opaque && len(r.Value.Raw()) == 0
 }
 
 // packed are the live records of a batch, packed.

@@ -152,6 +152,12 @@ func (i *instance) kill() {
 		i.process.Kill(context.Background()) //nolint:errcheck // never fails
 	}
 	i.client.Kill()
+	i.removeFiles()
+}
+
+// removeFiles removes the socket, and the program where it was copied: once the process is
+// connected nobody needs them, and nothing is left where this process is killed.
+func (i *instance) removeFiles() {
 	os.RemoveAll(i.tmp) //nolint:errcheck // a folder for temporary files
 }
 

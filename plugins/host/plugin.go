@@ -181,6 +181,7 @@ func (p *Plugin) opened(ctx context.Context) (*instance, error) {
 		i.kill()
 		return nil, err
 	}
+	i.removeFiles()
 	return i, nil
 }
 

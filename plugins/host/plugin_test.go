@@ -93,6 +93,18 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestTombstones pass by a plugin that wants JSON, in their place.
+func TestTombstones(t *testing.T) {
+	p, _ := played(t, "good")
+	b := batch(t, `{"do":"split"}`, `{}`, `{"do":"change"}`)
+	b.Records[1].Value = pipeline.RawValue([]byte{})
+	mustApply(t, p, b)
+	want := "{\"do\":\"split\",\"part\":1}\n{\"do\":\"split\",\"part\":2} key=other\n{\"do\":\"split\",\"part\":1}\n\n{\"do\":\"done!\"}"
+	if got := show(b); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestRecordsThatKill: of a batch, those that no process survives are refused, and no
 // others, each in its place; the batches beside it are well.
 func TestRecordsThatKill(t *testing.T) {

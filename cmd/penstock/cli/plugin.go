@@ -24,7 +24,7 @@ func newPlugin() *cobra.Command {
 		Args:  takes(1, math.MaxInt),
 		RunE:  noSuchCommand,
 	}
-	cmd.AddCommand(newPluginDescribe(), newPluginVerify(), newPluginTest())
+	cmd.AddCommand(newPluginNew(), newPluginDescribe(), newPluginVerify(), newPluginTest())
 	return cmd
 }
 

@@ -133,3 +133,39 @@ func TestPluginCommands(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestPluginNew: what is written builds, and does what its own tests say: those in Go, and
+// those of its pipeline.
+func TestPluginNew(t *testing.T) {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if got := penstock(t, "plugin", "new", "--source", root, "tidy-up"); got.code != 0 || !strings.Contains(got.out, "penstock test pipeline.yaml") {
+		t.Fatalf("%+v", got)
+	}
+	for _, args := range [][]string{{"mod", "tidy"}, {"vet", "./..."}, {"test", "./..."}, {"build", "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir, cmd.Env = "tidy-up", append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %v: %v\n%s", args, err, out)
+		}
+	}
+	if got := penstock(t, "test", "tidy-up/pipeline.yaml"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "plugin", "test", "--settings", `{"fields":["user.name"]}`, "./tidy-up/tidy-up"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	for want, args := range map[string][]string{
+		"is there already":                {"tidy-up"},
+		"cannot be the name of a plugin":  {"../up"},
+		"--language cobol: write go":      {"--language", "cobol", "other"},
+		"something is missing; write pen": {},
+	} {
+		if got := penstock(t, append([]string{"plugin", "new"}, args...)...); got.code != exitInvalid || !strings.Contains(got.errOut, want) {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}

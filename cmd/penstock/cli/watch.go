@@ -62,6 +62,9 @@ func (c Components) awaitChange(ctx context.Context, r *runner, files []string, 
 			continue
 		}
 		pipelines, err := c.parseFiles(os.LookupEnv, text...)
+		if err == nil {
+			err = c.checkPlugins(ctx, pipelines, env.Log)
+		}
 		var next []*built
 		if err == nil {
 			next, err = c.buildAll(pipelines, env, r.settings)
