@@ -20,6 +20,12 @@ import (
 //go:embed scaffold
 var scaffolds embed.FS
 
+// firstSteps are what is to be done with a new plugin, by language.
+var firstSteps = map[string]string{
+	"go":     "  go mod tidy && go test ./... && go build .\n",
+	"python": "  python3 -m venv .venv && . .venv/bin/activate\n  pip install -r requirements.txt && python3 -m unittest\n",
+}
+
 // scaffold is what the files of a new plugin say.
 type scaffold struct {
 	Name    string
@@ -36,14 +42,14 @@ func newPluginNew() *cobra.Command {
 		Short: "Write a folder with a plugin that works, to begin with",
 		Long: `Write a folder with a plugin that works, to begin with: its source, settings and test, a
 pipeline with tests that uses it, and a README that says how it is built.`,
-		Example: "  penstock plugin new redact",
+		Example: "  penstock plugin new redact\n  penstock plugin new --language python redact",
 		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !pluginName.MatchString(args[0]) {
 				return invalid{fmt.Errorf("%q cannot be the name of a plugin; write small letters, digits and -, like redact", args[0])}
 			}
 			if _, err := fs.Stat(scaffolds, "scaffold/"+language); err != nil || language == "" {
-				return invalid{fmt.Errorf("--language %s: write go", language)}
+				return invalid{fmt.Errorf("--language %s: write go or python", language)}
 			}
 			s := scaffold{Name: args[0], Version: ownVersion(), Source: source}
 			if source != "" {
@@ -55,10 +61,10 @@ pipeline with tests that uses it, and a README that says how it is built.`,
 			if err := s.write(language, args[0]); err != nil {
 				return err
 			}
-			return writeLine(cmd.OutOrStdout(), "%s is written; go on with\n  cd %s\n  go mod tidy && go test ./... && go build .\n  penstock test pipeline.yaml\n", args[0], args[0])
+			return writeLine(cmd.OutOrStdout(), "%s is written; go on with\n  cd %s\n%s  penstock test pipeline.yaml\n", args[0], args[0], firstSteps[language])
 		},
 	}
-	cmd.Flags().StringVar(&language, "language", "go", "what it is written in: go")
+	cmd.Flags().StringVar(&language, "language", "go", "what it is written in: go or python")
 	cmd.Flags().StringVar(&source, "source", "", "a folder with Penstock's source, whose SDK is taken in place of a released one")
 	return cmd
 }

@@ -161,7 +161,7 @@ func TestPluginNew(t *testing.T) {
 	for want, args := range map[string][]string{
 		"is there already":                {"tidy-up"},
 		"cannot be the name of a plugin":  {"../up"},
-		"--language cobol: write go":      {"--language", "cobol", "other"},
+		"--language cobol: write go or python":      {"--language", "cobol", "other"},
 		"something is missing; write pen": {},
 	} {
 		if got := penstock(t, append([]string{"plugin", "new"}, args...)...); got.code != exitInvalid || !strings.Contains(got.errOut, want) {
