@@ -159,10 +159,10 @@ func TestPluginNew(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for want, args := range map[string][]string{
-		"is there already":                {"tidy-up"},
-		"cannot be the name of a plugin":  {"../up"},
-		"--language cobol: write go or python":      {"--language", "cobol", "other"},
-		"something is missing; write pen": {},
+		"is there already":                     {"tidy-up"},
+		"cannot be the name of a plugin":       {"../up"},
+		"--language cobol: write go or python": {"--language", "cobol", "other"},
+		"something is missing; write pen":      {},
 	} {
 		if got := penstock(t, append([]string{"plugin", "new"}, args...)...); got.code != exitInvalid || !strings.Contains(got.errOut, want) {
 			t.Errorf("%v: %+v", args, got)

@@ -82,3 +82,29 @@ func TestPythonPluginMoves(t *testing.T) {
 	drained(t, name, fmt.Sprintf(`"written":%d`, events))
 	t.Logf("%d records in %v, starting it included", events, time.Since(began))
 }
+
+// TestPluginWithoutSDK: a plugin for Node that was written from the description of the
+// protocol alone. It needs node with npm, and the npm registry.
+func TestPluginWithoutSDK(t *testing.T) {
+	root, err := filepath.Abs("../../..")
+	must(t, err)
+	at := filepath.Join(root, ".cache", "plugins")
+	upper := filepath.Join(at, "examples", "upper")
+	for from, to := range map[string]string{filepath.Join("examples", "upper"): upper, "wire": filepath.Join(at, "wire")} {
+		must(t, os.MkdirAll(to, 0o755))
+		files, err := filepath.Glob(filepath.Join(root, "plugins", from, "*.*"))
+		must(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			must(t, err)
+			must(t, os.WriteFile(filepath.Join(to, filepath.Base(file)), text, 0o600))
+		}
+	}
+	said(t, upper, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
+	if got := penstock(t, "plugin", "test", "--settings", `{"field":"user"}`, "node", filepath.Join(upper, "upper.js")); got.code != 0 || !strings.HasSuffix(got.out, "9 passed, 0 failed\n") {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "test", filepath.Join(upper, "pipeline.yaml")); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+}
