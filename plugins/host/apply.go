@@ -144,7 +144,10 @@ func (e *errProcess) Error() string { return e.why }
 // call has a process transform a span. The error is an *errProcess where the process is at
 // fault, or what it was given; else of the batch.
 func (p *Plugin) call(ctx context.Context, i *instance, c *packed, s span) ([]outcome, error) {
-	within, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	within, cancel := ctx, func() {}
+	if i.conn == nil { // in a debugger it takes as long as it takes
+		within, cancel = context.WithTimeout(ctx, p.settings.Timeout)
+	}
 	defer cancel()
 	began := time.Now()
 	answer, err := i.rpc.Apply(within, &wire.ApplyRequest{Records: uint32(s.len()), Block: c.of(s)}) //nolint:gosec // records of a batch
@@ -159,12 +162,14 @@ func (p *Plugin) call(ctx context.Context, i *instance, c *packed, s span) ([]ou
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	switch status.Code(err) {
-	case codes.Aborted:
+	switch code := status.Code(err); {
+	case i.conn != nil:
+		return nil, p.fault("fails", err)
+	case code == codes.Aborted:
 		return nil, p.fault("asks for another attempt", errors.New(status.Convert(err).Message()))
-	case codes.DeadlineExceeded:
+	case code == codes.DeadlineExceeded:
 		return nil, &errProcess{why: fmt.Sprintf("it has not answered within %v", p.settings.Timeout)}
-	case codes.Unavailable:
+	case code == codes.Unavailable:
 		return nil, p.ending(i)
 	default:
 		return nil, &errProcess{why: shortened(status.Convert(err).Message())}
@@ -189,7 +194,7 @@ func (p *Plugin) try(ctx context.Context, i *instance, c *packed, s span) ([]out
 	if !ok {
 		return outcomes, err
 	}
-	i.process.Kill(ctx) //nolint:errcheck // never fails
+	i.fell()
 	p.log.Warn("the plugin has failed with a batch; it is tried again in another process", "records", s.len(), "why", fault.why)
 	select {
 	case p.sole <- struct{}{}:
@@ -222,7 +227,7 @@ func (p *Plugin) apart(ctx context.Context, c *packed, s span, attempt int) ([]o
 	if !ok {
 		return outcomes, err
 	}
-	i.process.Kill(ctx) //nolint:errcheck // never fails
+	i.fell()
 	most := attemptsAlone
 	if fault.killed {
 		most = attemptsKilled

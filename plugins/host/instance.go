@@ -30,8 +30,9 @@ var passed = []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
 
 // instance is a process of the plugin that was opened.
 type instance struct {
-	client  *plugin.Client
-	process *process
+	client  *plugin.Client   // nil: attached
+	process *process         // nil: attached
+	conn    *grpc.ClientConn // where attached
 	rpc     wire.TransformClient
 	tmp     string // a folder of its own
 	decoded bool   // values are JSON
@@ -40,6 +41,9 @@ type instance struct {
 // launch starts a process, without opening the plugin. Errors: Permanent where the program is
 // not what it should be, else Retryable.
 func (p *Plugin) launch(ctx context.Context) (*instance, error) {
+	if socket := p.attached(); socket != "" {
+		return p.attach(socket)
+	}
 	i, err := p.connect(!p.plain.Load())
 	if errors.Is(err, errNoCertificate) {
 		p.plain.Store(true)
@@ -148,6 +152,10 @@ func (p *Plugin) environment() []string {
 
 // kill ends the process at once, and frees what it had.
 func (i *instance) kill() {
+	if i.conn != nil {
+		i.conn.Close() //nolint:errcheck // somebody else ends the plugin
+		return
+	}
 	if i.process != nil && i.process.cmd.Process != nil {
 		i.process.Kill(context.Background()) //nolint:errcheck // never fails
 	}
@@ -155,9 +163,22 @@ func (i *instance) kill() {
 	i.removeFiles()
 }
 
+// gone tells whether the process is.
+func (i *instance) gone() bool { return i.process != nil && i.process.gone() }
+
+// fell kills a process that has failed.
+func (i *instance) fell() {
+	if i.process != nil {
+		i.process.Kill(context.Background()) //nolint:errcheck // never fails
+	}
+}
+
 // removeFiles removes the socket, and the program where it was copied: once the process is
 // connected nobody needs them, and nothing is left where this process is killed.
 func (i *instance) removeFiles() {
+	if i.tmp == "" {
+		return
+	}
 	os.RemoveAll(i.tmp) //nolint:errcheck // a folder for temporary files
 }
 
@@ -165,7 +186,7 @@ func (i *instance) removeFiles() {
 func (i *instance) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
-	if !i.process.gone() {
+	if i.conn == nil && !i.gone() {
 		_, _ = i.rpc.Drain(ctx, &wire.DrainRequest{}) // it is ended then, whatever it says
 		i.client.Kill()
 	}

@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		play(os.Args[1])
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "--debug" {
+		play("good")
+		return
+	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") //nolint:errcheck // the plugins end a second later where it does not work
 	goleak.VerifyTestMain(m)
 }

@@ -133,7 +133,7 @@ const (
 func (p *Plugin) instance(ctx context.Context, s *slot) (*instance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.live != nil && !s.live.process.gone() {
+	if s.live != nil && !s.live.gone() {
 		return s.live, nil
 	}
 	if s.live != nil {

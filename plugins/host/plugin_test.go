@@ -3,11 +3,13 @@
 package host
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -325,6 +327,49 @@ func TestSettings(t *testing.T) {
 				t.Errorf("applied: %v", err)
 			}
 		})
+	}
+}
+
+// TestReattach: a plugin that somebody runs himself is used, and left running; when it is
+// gone, no record is at fault.
+func TestReattach(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "--debug")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	end := func() {
+		if !ended {
+			ended = true
+			cmd.Process.Kill() //nolint:errcheck // it may have ended
+			cmd.Wait()         //nolint:errcheck // it was killed
+		}
+	}
+	defer end()
+	socket := ""
+	for said := bufio.NewScanner(out); socket == "" && said.Scan(); {
+		_, rest, _ := strings.Cut(said.Text(), "PENSTOCK_REATTACH='good=")
+		socket, _, _ = strings.Cut(rest, "'")
+	}
+	p, log := played(t, "good")
+	t.Setenv(reattachEnv, "other=/none,"+p.name+"="+socket)
+	p.settings.Timeout = time.Nanosecond // nobody hurries who looks at a debugger
+	if problems, err := p.Check(t.Context()); err != nil || len(problems) > 0 {
+		t.Fatal(problems, err)
+	}
+	b := batch(t, `{"do":"change"}`)
+	mustApply(t, p, b)
+	if got := show(b); got != `{"do":"done!"}` || !strings.Contains(log.text(), "is one that runs already") {
+		t.Errorf("got %s; %s", got, log.text())
+	}
+	end()
+	b = batch(t, `{"do":"change"}`)
+	if err := p.Apply(t.Context(), b); err == nil || pipeline.ClassOf(err) != pipeline.Retryable || b.Records[0].Fate != pipeline.Deliver {
+		t.Errorf("it is gone: %v", err)
 	}
 }
 

@@ -34,7 +34,7 @@ func (p *Plugin) Stats() Stats {
 		if !s.mu.TryLock() {
 			continue // a process is starting there
 		}
-		if s.live != nil {
+		if s.live != nil && s.live.process != nil {
 			out.Memory += residentOf(s.live.process.ID())
 		}
 		s.mu.Unlock()

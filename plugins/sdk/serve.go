@@ -41,21 +41,33 @@ type Plugin[S any] struct {
 
 // Serve serves the plugin to the Penstock that has started the process, and returns when
 // that is done with it, or gone. To somebody who starts the program by hand it says what it
-// is, and ends the process.
+// is, and ends the process; with --debug as its first argument it waits for a Penstock
+// that the line it prints is given to, so that it can run in a debugger.
 func Serve[S any](p Plugin[S]) {
-	go dieWithHost(os.Getppid())
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(collectAt)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "--debug" && os.Getenv(wire.CookieName) == "" {
+		debugged(p.Name, &server[S]{plugin: p})
+		return
+	}
+	go dieWithHost(os.Getppid())
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: wire.Version, MagicCookieKey: wire.CookieName, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &served{server: &server[S]{plugin: p}}}},
 		Logger:           hclog.NewNullLogger(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
-				grpc.InitialWindowSize(wire.Window), grpc.InitialConnWindowSize(wire.Window), grpc.WriteBufferSize(wire.Buffer), grpc.ReadBufferSize(wire.Buffer))...)
+			return grpc.NewServer(append(opts, limits()...)...)
 		},
 	})
+}
+
+// limits are what every server of a plugin takes.
+func limits() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage), grpc.InitialWindowSize(wire.Window),
+		grpc.InitialConnWindowSize(wire.Window), grpc.WriteBufferSize(wire.Buffer), grpc.ReadBufferSize(wire.Buffer),
+	}
 }
 
 // collectAt is how much, in percent, the heap may grow over what is in use before it is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -63,20 +64,32 @@ class Plugin:
         self._idle = threading.Condition()
 
     def serve(self) -> None:
-        """Serve the Penstock that has started the process, and return when it is done."""
-        if os.environ.get("PENSTOCK_PLUGIN") != "transform":
+        """Serve the Penstock that has started the process, and return when it is done.
+
+        With --debug as its first argument the program waits, until it is interrupted, for a
+        Penstock that the line it prints is given to: so it can run in a debugger.
+        """
+        debug = sys.argv[1:2] == ["--debug"]
+        if os.environ.get("PENSTOCK_PLUGIN") != "transform" and not debug:
             sys.exit(f"{self.name} is a plugin of Penstock: name it in a pipeline file, or say penstock plugin test")
-        threading.Thread(target=_die_with_host, args=(os.getppid(),), daemon=True).start()
+        if not debug:
+            threading.Thread(target=_die_with_host, args=(os.getppid(),), daemon=True).start()
         options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=options)
         done = threading.Event()
         server.add_generic_rpc_handlers((self._handlers(), *_go_plugin(done)))
-        path = os.path.join(os.environ.get("PLUGIN_UNIX_SOCKET_DIR", "/tmp"), f"plugin{os.getpid()}")
+        path = os.path.join(os.environ.get("PLUGIN_UNIX_SOCKET_DIR") or tempfile.mkdtemp(prefix="penstock-debug-"), f"plugin{os.getpid()}")
         server.add_insecure_port("unix:" + path)
         server.start()
-        print(f"1|1|unix|{path}|grpc", flush=True)
-        os.dup2(2, 1)  # standard output is the protocol's: what is printed goes to the log
-        done.wait()
+        if debug:
+            print(f"The plugin waits. Where Penstock is started, say first:\n\n  export PENSTOCK_REATTACH='{os.path.basename(sys.argv[0])}={path}'\n", flush=True)
+        else:
+            print(f"1|1|unix|{path}|grpc", flush=True)
+            os.dup2(2, 1)  # standard output is the protocol's: what is printed goes to the log
+        try:
+            done.wait()
+        except KeyboardInterrupt:
+            pass
         server.stop(1).wait()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
