@@ -82,7 +82,7 @@ func (p *Plugin) connect(tls bool) (*instance, error) {
 		HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: wire.Version, MagicCookieKey: wire.CookieName, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &dialled{}}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         tls, SkipHostEnv: true, StartTimeout: startPatience, Logger: hclog.NewNullLogger(),
+		AutoMTLS:         tls, SkipHostEnv: true, StartTimeout: p.patience, Logger: hclog.NewNullLogger(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: tmp},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),

@@ -54,6 +54,8 @@ func play(name string) {
 	case "garbage":
 		fmt.Println(strings.Repeat("\x1b[31mno handshake", 10_000))
 		time.Sleep(time.Hour) //nolint:forbidigo // it is to be killed
+	case "mute":
+		time.Sleep(time.Hour) //nolint:forbidigo // it is to be killed
 	case "old":
 		fmt.Printf("1|0|unix|/none|grpc\n")
 		time.Sleep(time.Hour) //nolint:forbidigo // it is to be killed

@@ -31,7 +31,8 @@ type Plugin struct {
 	sole  chan struct{}
 	stats stats
 
-	memory sync.Pool // of blocks, []byte
+	memory   sync.Pool // of blocks, []byte
+	patience time.Duration
 }
 
 // slot is the place of a process.
@@ -52,7 +53,7 @@ func New(s Settings, pipelineName, dir string, log *slog.Logger) (*Plugin, error
 		return nil, err
 	}
 	name := s.nameOf()
-	p := &Plugin{settings: s, dir: dir, pipeline: pipelineName, name: name, log: log.With("plugin", name), sole: make(chan struct{}, 1), memory: sync.Pool{New: func() any { return []byte(nil) }}}
+	p := &Plugin{settings: s, dir: dir, pipeline: pipelineName, name: name, log: log.With("plugin", name), sole: make(chan struct{}, 1), memory: sync.Pool{New: func() any { return []byte(nil) }}, patience: startPatience}
 	for range max(s.Instances, 1) {
 		p.pool = append(p.pool, &slot{})
 	}

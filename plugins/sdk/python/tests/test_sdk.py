@@ -7,7 +7,10 @@ import unittest
 from dataclasses import dataclass
 from typing import Any, Literal, Optional
 
+import grpc
+
 from penstock_plugin import Header, Plugin, Record, Refused, blocks, exact, setting, settings
+from penstock_plugin import transform_pb2 as pb
 from penstock_plugin.blocks import Packed
 from penstock_plugin.testing import one, problems
 
@@ -162,6 +165,50 @@ class Transforms(unittest.TestCase):
 
         refused = self.becomes(refuse)
         self.assertEqual((refused.why, refused.may_pass), ("no", True))
+
+
+class Batches(unittest.TestCase):
+    """A transform of batches, as the service calls it."""
+
+    def answer(self, transform: Any) -> bytes:
+        p = Plugin("p", version="1", doc="d", new=lambda _: transform, batches=True)
+        p._open(pb.OpenRequest(settings="{}"), None)
+        block = b"".join(blocks.pack(Packed(0, b"", b"%d" % n)) for n in range(3))
+        return p._apply(pb.ApplyRequest(records=3, block=block), Context()).block
+
+    def test_batch(self) -> None:
+        def transform(records: list[Record]) -> list[Any]:
+            return [records[0], None, Refused("no")]
+
+        self.assertEqual(self.answer(transform), b"\x01\x01\0\0\0" b"\x02\x01\0\0\0" b"\x03\0\x02\0\0\0no")
+
+    def test_whole(self) -> None:
+        def fails(_: list[Record]) -> list[Any]:
+            raise OSError("my server is away")
+
+        for transform in (fails, lambda records: records[:1]):
+            with self.assertRaises(Aborted) as caught:
+                self.answer(transform)
+            self.assertEqual(caught.exception.code, grpc.StatusCode.ABORTED)
+            self.assertNotIn("my server", str(caught.exception))
+
+
+class Aborted(Exception):
+    """What abort of a call raises."""
+
+    def __init__(self, code: Any, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Context:
+    """A call that is under way."""
+
+    def is_active(self) -> bool:
+        return True
+
+    def abort(self, code: Any, why: str) -> None:
+        raise Aborted(code, why)
 
 
 if __name__ == "__main__":

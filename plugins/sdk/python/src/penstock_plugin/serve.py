@@ -42,6 +42,10 @@ class Plugin:
 
     new makes, of the settings of a pipeline, what transforms: a callable that is given a
     record. An exception of new refuses the settings. values is "decoded" (JSON) or "bytes".
+
+    With batches=True it is given the records of a batch, a list, and gives a list of the same
+    length: what becomes of each, or Refused for one that is refused. An exception of such a
+    callable is about the batch as a whole: it comes again.
     """
 
     def __init__(
@@ -50,15 +54,17 @@ class Plugin:
         *,
         version: str,
         doc: str,
-        new: Callable[[Any], Callable[[Record], Becomes]],
+        new: Callable[[Any], Callable[[Any], Any]],
         settings: type = _NoSettings,
         values: Literal["decoded", "bytes"] = "decoded",
         example: str = "",
+        batches: bool = False,
     ) -> None:
         """Say what the plugin is."""
+        self.batches = batches
         self.name, self.version, self.doc, self.new = name, version, doc, new
         self.settings, self.decoded, self.example = settings, values == "decoded", example
-        self._transform: Callable[[Record], Becomes] | None = None
+        self._transform: Callable[[Any], Any] | None = None
         self._drained = False
         self._calls = 0
         self._idle = threading.Condition()
@@ -134,17 +140,36 @@ class Plugin:
 
     def _answer(self, request: Any, context: Any) -> bytes:
         answer = blocks.Answer()
-        for packed in blocks.unpack(request.block, request.records):
+        records = [Record(packed, self.decoded) for packed in blocks.unpack(request.block, request.records)]
+        if self.batches:
+            for record, became in zip(records, self._batch(records, context)):
+                self._one(record, lambda _, became=became: _raised(became), answer)
+            return answer.block()
+        for record in records:
             if not context.is_active():
                 context.abort(grpc.StatusCode.CANCELLED, "nobody waits for it any more")
-            self._one(Record(packed, self.decoded), answer)
+            self._one(record, self._transform, answer)
         return answer.block()
 
-    def _one(self, record: Record, answer: blocks.Answer) -> None:
-        """Answer about one record."""
+    def _batch(self, records: list[Record], context: Any) -> list[Any]:
+        """Transform a batch. What is wrong with all of it makes it come again."""
         assert self._transform is not None
         try:
-            became = self._transform(record)
+            became = list(self._transform(records))
+            if len(became) == len(records):
+                return became
+            why = f"the plugin gives {len(became)} answers about {len(records)} records"
+        except Exception as e:
+            print(f"[ERROR] the plugin failed with a batch: {type(e).__name__}", file=sys.stderr)
+            traceback.print_tb(e.__traceback__)
+            why = f"{type(e).__name__}; its log says where"
+        context.abort(grpc.StatusCode.ABORTED, why)
+        raise AssertionError("abort raises")
+
+    def _one(self, record: Record, transform: Any, answer: blocks.Answer) -> None:
+        """Answer about one record."""
+        try:
+            became = transform(record)
             records = [] if became is None else [became] if isinstance(became, Record) else list(became)
             packed = [r._pack() for r in records]
         except Refused as refused:
@@ -186,6 +211,13 @@ def _go_plugin(done: threading.Event) -> tuple[grpc.GenericRpcHandler, ...]:
         grpc.method_handlers_generic_handler("plugin.GRPCController", {"Shutdown": method(shut_down)}),
         grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": method(check)}),
     )
+
+
+def _raised(became: Any) -> Any:
+    """Give what becomes of a record, and raise Refused."""
+    if isinstance(became, Refused):
+        raise became
+    return became
 
 
 def _die_with_host(host: int) -> None:
