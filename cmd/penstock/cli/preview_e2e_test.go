@@ -25,6 +25,8 @@ func TestPreviewBesideARun(t *testing.T) {
 			if source == "group" {
 				j.more = []string{"value_field: payload", "group: {name: g}"}
 				j.rest = append(j.rest, "delivery: at_least_once")
+			} else {
+				j.rest = append(j.rest, "lease: {life: 10m}") // it is stopped for a while, and its lease is to stay
 			}
 			j.items(`{"user_id":"u1","n":1}`, `{"user_id":"u1","n":2}`)
 			before := j.held()
