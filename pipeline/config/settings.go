@@ -60,13 +60,10 @@ func Settings(into any, text []byte) []pipeline.Problem {
 }
 
 // Locate makes mistakes of what somebody else has said of the settings of a component of
-// the pipeline: at the fields that the problems name. A field that was not written is where
-// the component is.
+// the pipeline, which is one that Parse has given: at the fields that the problems name. A
+// field that was not written is where the component is.
 func (p *Pipeline) Locate(use Use, problems []pipeline.Problem) Errors {
 	d := p.decoder
-	if d == nil {
-		d = newDecoder(&parser{src: newSource(File{Name: use.At.File})})
-	}
 	d.errs = nil
 	d.problems(problems, d.components[use.At])
 	return d.found()

@@ -20,9 +20,10 @@ const maxKept = 8 << 20
 // maxBlock bounds a block of records: a message holds little more.
 const maxBlock = wire.MaxMessage - 64<<10
 
-// Apply has the plugin transform the batch; tombstones pass by one that wants JSON. What it refuses is Failed, what it takes out
-// Filtered; several records that it makes of one take its place. Errors are about the batch
-// as a whole: that no process can be started, or that the plugin asks for another attempt.
+// Apply has the plugin transform the batch; tombstones pass by one that wants JSON. What it
+// refuses is Failed, what it takes out Filtered; several records that it makes of one take
+// its place. Errors are about the batch as a whole: that no process can be started, or that
+// the plugin asks for another attempt.
 func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
 	s := p.pool[p.next.Add(1)%uint64(len(p.pool))]
 	i, err := p.instance(ctx, s)
@@ -47,7 +48,8 @@ func (p *Plugin) Apply(ctx context.Context, b *pipeline.Batch) error {
 		}
 		outcomes = append(outcomes, some...)
 	}
-	return apply(b, outcomes, i.decoded)
+	apply(b, outcomes, i.decoded)
+	return nil
 }
 
 // hasNoValue tells of a tombstone: there is nothing to be decoded, and it passes by a plugin
@@ -86,7 +88,8 @@ func (c *packed) blocks() []span {
 	return all
 }
 
-// pack packs the live records of a batch into memory. Those that a plugin cannot be given are Failed.
+// pack packs the live records of a batch into memory. Those that a plugin cannot be given
+// are Failed.
 func pack(b *pipeline.Batch, decoded bool, memory []byte) *packed {
 	c := &packed{block: slices.Grow(memory, b.Bytes+64*len(b.Records)), offsets: make([]int, 1, len(b.Records)+1)}
 	var r wire.Record

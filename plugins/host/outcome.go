@@ -63,7 +63,7 @@ func read(block []byte, n int) ([]outcome, error) {
 }
 
 // apply makes of the live records of a batch what the outcomes say, one for each.
-func apply(b *pipeline.Batch, outcomes []outcome, decoded bool) error {
+func apply(b *pipeline.Batch, outcomes []outcome, decoded bool) {
 	var counts []int
 	var become [][]made // of each record that stays, nil: it is as it was
 	next := 0
@@ -98,7 +98,6 @@ func apply(b *pipeline.Batch, outcomes []outcome, decoded bool) error {
 			at, part = at+1, 0
 		}
 	}
-	return nil
 }
 
 func refusal(o outcome) error {

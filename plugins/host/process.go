@@ -184,7 +184,9 @@ func (p *process) killGroup() {
 
 // Kill kills the process, and returns when it is gone.
 func (p *process) Kill(context.Context) error {
-	p.killGroup()
+	if !p.gone() { // else its number may be somebody else's by now
+		p.killGroup()
+	}
 	<-p.exited
 	return nil
 }

@@ -200,7 +200,7 @@ func ends(ctx context.Context, plugin Maker) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(apply(ctx, p, events(1))); err != nil {
+	if err := apply(ctx, p, events(1)); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	began := time.Now()
