@@ -6,7 +6,10 @@
 //			Name: "shout", Version: "1.0.0", Doc: "Writes the user's name in capitals.",
 //			New: func(s settings) (sdk.Transform, error) {
 //				return sdk.Func(func(_ context.Context, r *sdk.Record) ([]*sdk.Record, error) {
-//					name, _ := r.Text("user")
+//					name, ok := r.Text("user")
+//					if !ok {
+//						return []*sdk.Record{r}, nil // it has no user, and goes on as it is
+//					}
 //					return []*sdk.Record{r}, r.Set(strings.ToUpper(name), "user")
 //				}), nil
 //			},
