@@ -31,22 +31,28 @@ func newArticle(ctx context.Context, cache, dir string) (*article, error) {
 	if err := os.WriteFile(a.script, articleScript, 0o600); err != nil {
 		return nil, err
 	}
-	venv, err := filepath.Abs(filepath.Join(cache, "venv"))
+	python, err := venv(ctx, filepath.Join(cache, "venv"), "import redis, kafka", articlePackages...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the article's script: %w", err)
 	}
-	a.python = filepath.Join(venv, "bin", "python")
-	if run(ctx, a.python, "-c", "import redis, kafka") == nil {
-		return a, nil
-	}
-	if err := run(ctx, "python3", "-m", "venv", "--clear", venv); err != nil {
-		return nil, fmt.Errorf("a venv for the article's script (apt-get install python3-venv): %w", err)
-	}
-	install := append([]string{"-m", "pip", "install", "--quiet"}, articlePackages...)
-	if err := run(ctx, a.python, install...); err != nil {
-		return nil, fmt.Errorf("the clients of the article's script: %w", err)
-	}
+	a.python = python
 	return a, nil
+}
+
+// venv gives the Python of a venv with packages, which is made unless an earlier run
+// has: the probe tells. It needs python3 with venv, and PyPI.
+func venv(ctx context.Context, dir, probe string, packages ...string) (python string, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	python = filepath.Join(dir, "bin", "python")
+	if run(ctx, python, "-c", probe) == nil {
+		return python, nil
+	}
+	if err := run(ctx, "python3", "-m", "venv", "--clear", dir); err != nil {
+		return "", fmt.Errorf("a venv (apt-get install python3-venv): %w", err)
+	}
+	return python, run(ctx, python, append([]string{"-m", "pip", "install", "--quiet"}, packages...)...)
 }
 
 // run runs a program to its end; an error holds what the program said.

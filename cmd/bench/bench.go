@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +46,7 @@ type bench struct {
 	topics   *measure.Kafka
 	penstock *penstock // nil: nothing selected needs it
 	article  *article  // nil: nothing selected needs it
+	python   []string  // the command of a plugin in Python; empty: nothing selected needs it
 	dir      string    // for files, removed at the end
 	made     int       // names made so far
 	warmUps  int       // latency runs that may still come before the first that counts
@@ -143,7 +143,13 @@ func (b *bench) build(ctx context.Context) (err error) {
 	}
 	if b.selects("list-article") {
 		b.progress.say("making a venv for the article's script")
-		b.article, err = newArticle(ctx, b.options.out, b.dir)
+		if b.article, err = newArticle(ctx, b.options.out, b.dir); err != nil {
+			return err
+		}
+	}
+	if b.selects("penstock-python") {
+		b.progress.say("making a venv for the plugin in Python")
+		b.python, err = newPythonPlugin(ctx, b.options.out, b.dir)
 	}
 	return err
 }
@@ -225,13 +231,13 @@ func (b *bench) discard(ctx context.Context, w work) error {
 
 // pipeline writes a pipeline file for the work and returns its name.
 func (b *bench) pipeline(w work, way way) (string, error) {
-	self, err := os.Executable()
+	plugin, err := b.plugin(way)
 	if err != nil {
 		return "", err
 	}
 	return b.penstock.write(pipelineFile{
 		Name: w.key, Shape: w.shape, RedisURL: b.redis.URL(), Key: w.key, Broker: b.kafka.Addr(),
-		Topic: w.topic, Compression: b.options.compression, Way: way, Plugin: strconv.Quote(self),
+		Topic: w.topic, Compression: b.options.compression, Way: way, Plugin: plugin,
 	})
 }
 

@@ -39,7 +39,7 @@ func rootCommand() *cobra.Command {
 		Long: `Measure Penstock beside hand-written loops, stock Watermill and the article's script.
 
 It starts a real Redis and a real Kafka of its own (make servers installs them),
-builds Penstock, and needs python3 for the script. Each throughput is the median
+builds Penstock, and needs python3 for the script and for a plugin. Each throughput is the median
 of several runs, which alternate between the movers; CPU and memory are those of
 the mover's process alone. Results go to stdout as a table, and as bench.json and
 bench.svg into the directory --out.

@@ -85,10 +85,13 @@ func TestPipelineFiles(t *testing.T) {
 		{"plugin.yaml", measure.Stream, idler},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
-			p := penstock{dir: t.TempDir()}
+			p, plugin := penstock{dir: t.TempDir()}, ""
+			if test.way == idler {
+				plugin = `["/bench", "plugin"]`
+			}
 			path, err := p.write(pipelineFile{
 				Name: "bench-1", Shape: test.shape, RedisURL: "redis://127.0.0.1:6379/0", Key: "bench-1",
-				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Way: test.way, Plugin: `"/bench"`,
+				Broker: "127.0.0.1:9092", Topic: "bench-1", Compression: "snappy", Way: test.way, Plugin: plugin,
 			})
 			if err != nil {
 				t.Fatal(err)

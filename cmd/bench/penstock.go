@@ -56,7 +56,7 @@ type pipelineFile struct {
 	Topic       string
 	Compression string
 	Way         way
-	Plugin      string // the program of a plugin that does nothing, in quotes
+	Plugin      string // the command of a plugin that does nothing, in YAML
 }
 
 // way is how a pipeline of the benchmark moves records.
@@ -65,7 +65,8 @@ type way string
 const (
 	plain way = "plain" // exactly once, no transforms
 	chain way = "chain" // the same, with filter, dedupe and set between source and sink
-	idler way = "idler" // as plain, with a plugin between that does nothing
+	idler way = "idler" // as plain, with a plugin in Go between that does nothing
+	snake way = "snake" // as plain, with one in Python
 	group way = "group" // at least once, as a consumer of a group, no transforms
 )
 
@@ -94,9 +95,9 @@ transforms:
   - dedupe: {key: value.event_id, within: 10m}
   - set: {value.channel: web}
 {{- end}}
-{{- if eq .Way "idler"}}
+{{- if .Plugin}}
 transforms:
-  - plugin: {command: [{{.Plugin}}, plugin]}
+  - plugin: {command: {{.Plugin}}}
 {{- end}}
 sink:
   kafka:

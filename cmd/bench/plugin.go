@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	_ "embed" // for the plugin in Python
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -21,4 +26,51 @@ func pluginCommand() *cobra.Command {
 			}})
 		},
 	}
+}
+
+// pythonIdler does nothing in Python. Its argument is the folder of the SDK.
+//
+//go:embed idler.py
+var pythonIdler []byte
+
+// pythonPackages are what the SDK for Python needs, in the versions that it is tested with.
+var pythonPackages = []string{"grpcio==1.71.2", "protobuf==5.29.5"}
+
+// newPythonPlugin writes the plugin to dir, makes a venv for it under the cache, and gives
+// its command. The SDK is that of the checkout the benchmark is started in.
+func newPythonPlugin(ctx context.Context, cache, dir string) (command []string, err error) {
+	script := filepath.Join(dir, "idler.py")
+	if err := os.WriteFile(script, pythonIdler, 0o600); err != nil {
+		return nil, err
+	}
+	sdkFolder, err := filepath.Abs(filepath.Join("plugins", "sdk", "python", "src"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(sdkFolder); err != nil {
+		return nil, fmt.Errorf("start the benchmark in a checkout, for its SDK for Python: %w", err)
+	}
+	python, err := venv(ctx, filepath.Join(cache, "venv-plugin"), "import grpc, google.protobuf", pythonPackages...)
+	if err != nil {
+		return nil, fmt.Errorf("the plugin in Python: %w", err)
+	}
+	return []string{python, script, sdkFolder}, nil
+}
+
+// plugin gives the command of the plugin of a way, in YAML; empty where it has none.
+func (b *bench) plugin(way way) (string, error) {
+	command := b.python
+	switch way {
+	case snake:
+	case idler:
+		self, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		command = []string{self, "plugin"}
+	default:
+		return "", nil
+	}
+	text, err := json.Marshal(command)
+	return string(text), err
 }

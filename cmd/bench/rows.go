@@ -36,6 +36,7 @@ var rows = []row{
 	{"penstock-stream", "Penstock", measure.Stream, exactlyOnce, 400_000, runPenstock(plain)},
 	{"penstock-chain", "Penstock, filter → dedupe → set", measure.Stream, exactlyOnce, 200_000, runPenstock(chain)},
 	{"penstock-plugin", "Penstock, with a plugin in Go that does nothing", measure.Stream, exactlyOnce, 200_000, runPenstock(idler)},
+	{"penstock-python", "Penstock, with a plugin in Python that does nothing", measure.Stream, exactlyOnce, 30_000, runPenstock(snake)},
 	{"stream-step", "loop by hand, step by step", measure.Stream, exactlyOnce, 300_000, runMover("stream-step")},
 	{"stream-pipelined", "loop by hand, pipelined, in a Watermill router", measure.Stream, exactlyOnce, 400_000, runMover("stream-pipelined")},
 	{"stream-stock", "stock watermill-redisstream → watermill-kafka", measure.Stream, atLeastOnce, 1_400, runMover("stream-stock")},

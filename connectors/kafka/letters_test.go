@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/penstock-io/penstock/pipeline"
@@ -64,31 +63,6 @@ func (k *kafkaTest) refuse(topic string, commit bool, from uint64, values ...str
 	}
 	must(k, lane.Close(k.Context()))
 	k.settled(topic)
-}
-
-// settled waits until no transaction of a topic is open: Kafka answers the end of one
-// before it has written the markers that let readers see it.
-func (k *kafkaTest) settled(topic string) {
-	k.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		stable, err := k.admin.ListCommittedOffsets(k.Context(), topic)
-		must(k, err)
-		ends, err := k.admin.ListEndOffsets(k.Context(), topic)
-		must(k, err)
-		open := ""
-		ends.Each(func(end kadm.ListedOffset) {
-			if s, _ := stable.Lookup(topic, end.Partition); s.Offset != end.Offset {
-				open = fmt.Sprintf("partition %d: %d of %d", end.Partition, s.Offset, end.Offset)
-			}
-		})
-		if open == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			k.Fatalf("a transaction of topic %s stays open, %s", topic, open)
-		}
-	}
 }
 
 func TestLetters(t *testing.T) {

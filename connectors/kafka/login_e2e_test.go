@@ -92,6 +92,7 @@ func TestTokensAndCertificates(t *testing.T) {
 		t.Errorf("the key of another: got the error %v", err)
 	}
 	got := []string{}
+	k.settled(k.topic)
 	for _, r := range k.committed(k.topic) {
 		got = append(got, string(r.Value))
 	}
