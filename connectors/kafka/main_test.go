@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
