@@ -91,7 +91,7 @@ func (p *Plugin) connect(tls bool) (*instance, error) {
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			cmd := exec.Command(path, program.args...)
 			cmd.Dir, cmd.Env = p.dir, append(p.environment(), spec.Env...)
-			i.process, err = newProcess(cmd, p.log, tls)
+			i.process, err = newProcess(cmd, p.log, tls, p.limits)
 			return i.process, err
 		},
 	})
@@ -137,6 +137,21 @@ func shortened(text string) string {
 		text = text[:maxReason] + "…"
 	}
 	return printable([]byte(text))
+}
+
+// limits gives the group that a process is to run in: nil where it has no limits.
+func (p *Plugin) limits() *cgroup {
+	if p.settings.Memory == 0 && p.settings.CPUs == 0 {
+		return nil
+	}
+	group, err := newCgroup(int64(p.settings.Memory), p.settings.CPUs)
+	if err != nil {
+		p.unlimited.Do(func() {
+			p.log.Warn("the memory and CPU of the plugin are not limited: no cgroup can be made", "why", err, "do", "see What is looked at in plugins/README.md")
+		})
+		return nil
+	}
+	return group
 }
 
 // environment gives the variables that the plugin sees.

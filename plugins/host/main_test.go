@@ -3,6 +3,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,11 @@ func play(name string) {
 	})
 }
 
+const burnt = 400 * time.Millisecond
+
+// gorged is what the plugin cannot get enough of.
+var gorged []byte
+
 // obey does what the value says.
 func obey(ctx context.Context, r *sdk.Record, s settings) ([]*sdk.Record, error) {
 	say, _ := r.Text("do")
@@ -135,6 +141,13 @@ func obey(ctx context.Context, r *sdk.Record, s settings) ([]*sdk.Record, error)
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+	case "gorge":
+		gorged = bytes.Repeat([]byte("x"), 512<<20)
+	case "burn":
+		var used syscall.Rusage
+		for syscall.Getrusage(syscall.RUSAGE_SELF, &used) == nil && time.Duration(used.Utime.Nano()+used.Stime.Nano()) < burnt {
+			gorged = bytes.Repeat([]byte("x"), 1<<10)
 		}
 	case "huge":
 		return []*sdk.Record{r}, r.Set(strings.Repeat("x", wire.MaxMessage), "huge")

@@ -31,6 +31,8 @@ type Plugin struct {
 	sole  chan struct{}
 	stats stats
 
+	unlimited sync.Once // a warning that nothing is limited
+
 	memory   sync.Pool // of blocks, []byte
 	patience time.Duration
 }

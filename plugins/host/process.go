@@ -34,6 +34,8 @@ type process struct {
 	cmd     *exec.Cmd
 	log     *slog.Logger
 	wantTLS bool
+	limits  func() *cgroup // makes the group below
+	group   *cgroup        // nil: nothing is limited
 
 	in, out     *os.File // ends of the pipes that the plugin writes to
 	errIn, errW *os.File
@@ -41,16 +43,17 @@ type process struct {
 	lineW       *io.PipeWriter
 	empty       io.ReadCloser // what go-plugin sees of its standard error
 
-	exited chan struct{} // closed when the process is gone, and nobody reads its pipes
-	status error         // of its end; valid once exited is closed
-	plain  bool          // it has no certificate; valid once exited is closed
-	silent bool          // it has written no line; valid once exited is closed
-	last   string        // the last line of its standard error; valid once exited is closed
+	exited  chan struct{} // closed when the process is gone, and nobody reads its pipes
+	status  error         // of its end; valid once exited is closed
+	plain   bool          // it has no certificate; valid once exited is closed
+	silent  bool          // it has written no line; valid once exited is closed
+	starved bool          // it was killed for want of memory; valid once exited is closed
+	last    string        // the last line of its standard error; valid once exited is closed
 }
 
 // newProcess makes a process that has not started yet.
-func newProcess(cmd *exec.Cmd, log *slog.Logger, wantTLS bool) (*process, error) {
-	p := &process{cmd: cmd, log: log, wantTLS: wantTLS, exited: make(chan struct{}), empty: io.NopCloser(strings.NewReader(""))}
+func newProcess(cmd *exec.Cmd, log *slog.Logger, wantTLS bool, limits func() *cgroup) (*process, error) {
+	p := &process{cmd: cmd, log: log, wantTLS: wantTLS, limits: limits, exited: make(chan struct{}), empty: io.NopCloser(strings.NewReader(""))}
 	var err error
 	if p.in, p.out, err = os.Pipe(); err != nil {
 		return nil, err
@@ -66,6 +69,7 @@ func newProcess(cmd *exec.Cmd, log *slog.Logger, wantTLS bool) (*process, error)
 
 // Start starts the process.
 func (p *process) Start(context.Context) error {
+	p.group = p.limits()
 	err := p.cmd.Start()
 	p.out.Close()  //nolint:errcheck // the process has its own
 	p.errW.Close() //nolint:errcheck // as above
@@ -73,8 +77,14 @@ func (p *process) Start(context.Context) error {
 		p.in.Close()    //nolint:errcheck // nothing was written
 		p.errIn.Close() //nolint:errcheck // as above
 		p.lineW.Close() //nolint:errcheck // never fails
+		p.leaveGroup()
 		close(p.exited)
 		return err
+	}
+	if p.group != nil {
+		if err := p.group.add(uint64(p.cmd.Process.Pid)); err != nil { //nolint:gosec // a number that the kernel gives
+			p.log.Warn("the memory and CPU of the plugin are not limited", "why", err)
+		}
 	}
 	said, logged := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -87,7 +97,8 @@ func (p *process) Start(context.Context) error {
 	}()
 	go func() {
 		p.status = p.cmd.Wait()
-		p.killGroup()   // what it has started goes with it
+		p.killGroup() // what it has started goes with it
+		p.leaveGroup()
 		p.in.Close()    //nolint:errcheck // who still writes there is no plugin any more
 		p.errIn.Close() //nolint:errcheck // as above
 		<-said
@@ -95,6 +106,17 @@ func (p *process) Start(context.Context) error {
 		close(p.exited)
 	}()
 	return nil
+}
+
+// leaveGroup ends all that is left where memory and CPU are limited.
+func (p *process) leaveGroup() {
+	if p.group == nil {
+		return
+	}
+	p.starved = p.group.starved()
+	if err := p.group.close(); err != nil {
+		p.log.Warn("the cgroup of the plugin stays", "why", err)
+	}
 }
 
 // handshake gives go-plugin the first line of standard output, and lets the rest go by: a
@@ -207,10 +229,11 @@ func (p *process) gone() bool {
 	}
 }
 
-// killed tells, once the process is gone, whether somebody has killed it (SIGKILL).
+// killed tells, once the process is gone, whether somebody has killed it (SIGKILL), for
+// other reasons than that it took too much memory.
 func (p *process) killed() bool {
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL && !p.starved
 }
 
 // why tells of the end of the process, once it is gone.
@@ -224,7 +247,10 @@ func (p *process) why() string {
 
 // ending tells how the process ended, once it is gone.
 func (p *process) ending() string {
-	if p.status == nil {
+	switch {
+	case p.starved:
+		return "it was killed by the system: it took more memory than its setting memory allows"
+	case p.status == nil:
 		return "it has ended"
 	}
 	return "it has ended: " + p.status.Error()

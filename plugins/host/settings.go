@@ -16,6 +16,8 @@ type Settings struct {
 	Settings  map[string]any `yaml:"settings" private:"true" example:"{fields: [ua]}" doc:"What the plugin itself takes: penstock plugin describe tells."`
 	Timeout   time.Duration  `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the plugin may take for a batch; then its process is killed, and the batch tried in another one."`
 	Instances int            `yaml:"instances" default:"1" min:"1" doc:"How many processes share the work."`
+	Memory    pipeline.Size  `yaml:"memory" min:"0" example:"512 MiB" doc:"The most memory that a process of the plugin, with what it starts, may hold: the kernel kills it then (Linux, where cgroups may be made; elsewhere a warning says that there is no limit). 0: no limit."`
+	CPUs      float64        `yaml:"cpus" min:"0" example:"0.5" doc:"The most CPU that a process of the plugin may take, in cores, where memory could be limited too. 0: no limit."`
 	Env       []string       `yaml:"env" example:"[REDACT_KEY]" doc:"Variables of the environment that the plugin sees beside PATH, HOME, LANG, TZ and TMPDIR."`
 }
 
