@@ -44,10 +44,13 @@ func (p *Plugin) launch(ctx context.Context) (*instance, error) {
 	if socket := p.attached(); socket != "" {
 		return p.attach(socket)
 	}
-	i, err := p.connect(!p.plain.Load())
+	i, err := p.connect(ctx, !p.plain.Load())
 	if errors.Is(err, errNoCertificate) {
 		p.plain.Store(true)
-		i, err = p.connect(false)
+		i, err = p.connect(ctx, false)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	if err != nil {
 		if _, classed := errors.AsType[*pipeline.Error](err); !classed {
@@ -62,8 +65,8 @@ func (p *Plugin) launch(ctx context.Context) (*instance, error) {
 	return i, nil
 }
 
-// connect starts a process, and dials it.
-func (p *Plugin) connect(tls bool) (*instance, error) {
+// connect starts a process, and dials it. It kills the process when ctx ends before.
+func (p *Plugin) connect(ctx context.Context, tls bool) (*instance, error) {
 	program, err := find(p.settings, p.dir)
 	if err != nil {
 		return nil, err
@@ -91,11 +94,14 @@ func (p *Plugin) connect(tls bool) (*instance, error) {
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			cmd := exec.Command(path, program.args...)
 			cmd.Dir, cmd.Env = p.dir, append(p.environment(), spec.Env...)
-			i.process, err = newProcess(cmd, p.log, tls, p.limits)
+			i.process, err = newProcess(ctx, cmd, p.log, tls, p.limits)
 			return i.process, err
 		},
 	})
 	protocol, err := i.client.Client()
+	if i.process != nil {
+		i.process.goesOn()
+	}
 	if err == nil {
 		var raw any
 		raw, err = protocol.Dispense(wire.PluginName)

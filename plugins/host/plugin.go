@@ -146,9 +146,9 @@ func (p *Plugin) instance(ctx context.Context, s *slot) (*instance, error) {
 	if s.failed != nil && time.Now().Before(s.until) {
 		return nil, s.failed
 	}
-	i, err := p.opened(ctx)
+	i, err := p.unlessStopped(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.Is(err, pipeline.ErrStopping) {
 			err = &pipeline.Error{Class: pipeline.Retryable, What: "a process of plugin " + p.name, Err: err} // whatever it is may be mended
 			s.backoff = min(max(2*s.backoff, firstBackoff), maxBackoff)
 			s.failed, s.until = err, time.Now().Add(s.backoff)
@@ -160,6 +160,27 @@ func (p *Plugin) instance(ctx context.Context, s *slot) (*instance, error) {
 	}
 	s.live, s.launched, s.failed, s.backoff = i, true, nil, 0
 	return i, nil
+}
+
+// unlessStopped starts a process and opens it. A pipeline that is to stop does not wait for
+// it: the error is pipeline.ErrStopping then.
+func (p *Plugin) unlessStopped(ctx context.Context) (*instance, error) {
+	within, giveUp := context.WithCancel(ctx)
+	var paused error
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		const longer = time.Hour // than any start takes
+		if paused = pipeline.Pause(within, longer); errors.Is(paused, pipeline.ErrStopping) {
+			giveUp()
+		}
+	})
+	i, err := p.opened(within)
+	giveUp()
+	watch.Wait()
+	if err != nil && errors.Is(paused, pipeline.ErrStopping) {
+		return nil, paused
+	}
+	return i, err
 }
 
 // opened starts a process and opens it.

@@ -34,8 +34,12 @@ type process struct {
 	cmd     *exec.Cmd
 	log     *slog.Logger
 	wantTLS bool
-	limits  func() *cgroup // makes the group below
-	group   *cgroup        // nil: nothing is limited
+
+	starting context.Context // it is killed when that ends, until
+	goesOn   func() bool     // is called
+
+	limits func() *cgroup // makes the group below
+	group  *cgroup        // nil: nothing is limited
 
 	in, out     *os.File // ends of the pipes that the plugin writes to
 	errIn, errW *os.File
@@ -51,9 +55,10 @@ type process struct {
 	last    string        // the last line of its standard error; valid once exited is closed
 }
 
-// newProcess makes a process that has not started yet.
-func newProcess(cmd *exec.Cmd, log *slog.Logger, wantTLS bool, limits func() *cgroup) (*process, error) {
-	p := &process{cmd: cmd, log: log, wantTLS: wantTLS, limits: limits, exited: make(chan struct{}), empty: io.NopCloser(strings.NewReader(""))}
+// newProcess makes a process that has not started yet. It is killed when ctx ends before
+// goesOn is called.
+func newProcess(ctx context.Context, cmd *exec.Cmd, log *slog.Logger, wantTLS bool, limits func() *cgroup) (*process, error) {
+	p := &process{starting: ctx, goesOn: func() bool { return true }, cmd: cmd, log: log, wantTLS: wantTLS, limits: limits, exited: make(chan struct{}), empty: io.NopCloser(strings.NewReader(""))}
 	var err error
 	if p.in, p.out, err = os.Pipe(); err != nil {
 		return nil, err
@@ -86,6 +91,11 @@ func (p *process) Start(context.Context) error {
 			p.log.Warn("the memory and CPU of the plugin are not limited", "why", err)
 		}
 	}
+	p.goesOn = context.AfterFunc(p.starting, func() {
+		if !p.gone() {
+			p.killGroup()
+		}
+	})
 	said, logged := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(said)

@@ -40,7 +40,11 @@ func redactPath(t *testing.T) string {
 // withPlugin writes a pipeline of a list with redact.
 func withPlugin(t *testing.T, redis, kafka, plugin string) string {
 	t.Helper()
-	return file(t, fmt.Sprintf(`name: shop
+	return file(t, withPluginText(redis, kafka, plugin))
+}
+
+func withPluginText(redis, kafka, plugin string) string {
+	return fmt.Sprintf(`name: shop
 source: {redis_list: {url: "redis://%s", keys: [events]}, format: json}
 transforms:
   - plugin: %s
@@ -53,7 +57,7 @@ tests:
     expect:
       - {value: {id: 1, user: {email: "***"}}}
       - {error: the value is no object}
-`, redis, plugin, kafka))
+`, redis, plugin, kafka)
 }
 
 // TestPluginInAPipeline: tests, validate, explain and a run, all with the real program.

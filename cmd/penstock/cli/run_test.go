@@ -137,8 +137,17 @@ var metricsURL = regexp.MustCompile(`"url":"(http://[^"]*)/metrics"`)
 // metrics.
 func startWithMetrics(t *testing.T, flags ...string) (url string, stop func() int) {
 	t.Helper()
+	name := file(t, strings.Replace(generated, "events: 5000", "rate: 2000", 1))
+	url, _, stop = startWatched(t, append([]string{"run", "--metrics-listen", "127.0.0.1:0", name}, flags...)...)
+	return url, stop
+}
+
+// startWatched runs a command line that serves metrics, and gives their address and the
+// log too.
+func startWatched(t *testing.T, args ...string) (url string, errOut *output, stop func() int) {
+	t.Helper()
 	urls := make(chan string, 1)
-	errOut := &output{wrote: func(text string) {
+	errOut = &output{wrote: func(text string) {
 		if m := metricsURL.FindStringSubmatch(text); m != nil {
 			select {
 			case urls <- m[1]:
@@ -146,14 +155,13 @@ func startWithMetrics(t *testing.T, flags ...string) (url string, stop func() in
 			}
 		}
 	}}
-	name := file(t, strings.Replace(generated, "events: 5000", "rate: 2000", 1))
-	stop = start(t, errOut, append([]string{"run", "--metrics-listen", "127.0.0.1:0", name}, flags...)...)
+	stop = start(t, errOut, args...)
 	select {
 	case url = <-urls:
 	case <-time.After(10 * time.Second):
 		t.Fatalf("no metrics: %s", errOut.String())
 	}
-	return url, stop
+	return url, errOut, stop
 }
 
 func get(t *testing.T, url string) (int, string) {
