@@ -107,6 +107,12 @@ func (p *Plugin) connect(ctx context.Context, tls bool) (*instance, error) {
 		raw, err = protocol.Dispense(wire.PluginName)
 		i.rpc, _ = raw.(wire.TransformClient)
 	}
+	if err == nil {
+		if err := program.checked(p.settings.SHA256); err != nil {
+			i.kill()
+			return nil, err
+		}
+	}
 	if err != nil {
 		err = i.startFault(err)
 		i.kill()

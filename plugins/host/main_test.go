@@ -11,13 +11,18 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-plugin"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/plugins/sdk"
@@ -68,6 +73,15 @@ func play(name string) {
 			fmt.Fprintln(os.Stderr, `{"@message":1}`)
 		}
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
+	case "gigabyte":
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: wire.Version, MagicCookieKey: wire.CookieName, MagicCookieValue: wire.CookieValue},
+			VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &vast{}}},
+			GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+				return grpc.NewServer(append(opts, grpc.ForceServerCodecV2(gigabyte{encoding.GetCodecV2("proto")}))...)
+			},
+		})
+		return
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 	case "forks":
@@ -97,6 +111,43 @@ func play(name string) {
 			return sdk.Func(func(ctx context.Context, r *sdk.Record) ([]*sdk.Record, error) { return obey(ctx, r, s) }), nil
 		},
 	})
+}
+
+// vast is a plugin that answers with a gigabyte.
+type vast struct {
+	plugin.NetRPCUnsupportedPlugin
+	wire.UnimplementedTransformServer
+}
+
+func (v *vast) GRPCServer(_ *plugin.GRPCBroker, g *grpc.Server) error {
+	wire.RegisterTransformServer(g, v)
+	return nil
+}
+
+func (*vast) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (*vast) Describe(context.Context, *wire.DescribeRequest) (*wire.DescribeResponse, error) {
+	return &wire.DescribeResponse{Name: "vast"}, nil
+}
+
+func (*vast) Open(context.Context, *wire.OpenRequest) (*wire.OpenResponse, error) {
+	return &wire.OpenResponse{}, nil
+}
+
+func (*vast) Apply(context.Context, *wire.ApplyRequest) (*wire.ApplyResponse, error) {
+	return &wire.ApplyResponse{}, nil
+}
+
+// gigabyte makes an answer that long, out of one megabyte of memory.
+type gigabyte struct{ encoding.CodecV2 }
+
+func (g gigabyte) Marshal(message any) (mem.BufferSlice, error) {
+	if _, ok := message.(*wire.ApplyResponse); !ok {
+		return g.CodecV2.Marshal(message)
+	}
+	return slices.Repeat(mem.BufferSlice{mem.SliceBuffer(make([]byte, 1<<20))}, 1<<10), nil
 }
 
 const burnt = 400 * time.Millisecond

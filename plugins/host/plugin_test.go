@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,6 +146,22 @@ func TestRecordsThatKill(t *testing.T) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// TestRepliesAGigabyte: it is not read, let alone kept.
+func TestRepliesAGigabyte(t *testing.T) {
+	p, _ := played(t, "gigabyte")
+	b := batch(t, `{}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	mustApply(t, p, b)
+	runtime.ReadMemStats(&after)
+	if got := show(b); !strings.HasPrefix(got, "{} failed: the plugin does not survive the record: ") || !strings.Contains(got, "larger than max") {
+		t.Error(got)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 256<<20 {
+		t.Errorf("it took %d MiB here", took>>20)
 	}
 }
 
@@ -424,6 +441,16 @@ func TestPinned(t *testing.T) {
 	good.pool[0].live.process.Kill(t.Context()) //nolint:errcheck // never fails
 	if err := good.Apply(t.Context(), batch(t, `{}`)); err == nil || !strings.Contains(err.Error(), "its SHA-256 is ") {
 		t.Errorf("after a change: %v", err)
+	}
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho '#' >>"+script+"\nexec '"+os.Args[0]+"' good\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fickle, _ := played(t, "", pinned) // another one by the time it runs
+	if fickle.settings.SHA256, _, err = fickle.Digest(); err != nil {
+		t.Fatal(err)
+	}
+	if err := fickle.Apply(t.Context(), batch(t, `{}`)); err == nil || !strings.Contains(err.Error(), "its SHA-256 is ") {
+		t.Errorf("changed while it starts: %v", err)
 	}
 	binary, _ := played(t, "good") // of a binary a copy is executed
 	if sum, _, err = binary.Digest(); err != nil {
