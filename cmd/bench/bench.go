@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -147,7 +148,7 @@ func (b *bench) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.selects("penstock-python") {
+	if b.selects("penstock-python", "plugins") {
 		b.progress.say("making a venv for the plugin in Python")
 		b.python, err = newPythonPlugin(ctx, b.options.out, b.dir)
 	}
@@ -231,9 +232,17 @@ func (b *bench) discard(ctx context.Context, w work) error {
 
 // pipeline writes a pipeline file for the work and returns its name.
 func (b *bench) pipeline(w work, way way) (string, error) {
-	plugin, err := b.plugin(way)
+	command, err := b.command(way)
 	if err != nil {
 		return "", err
+	}
+	plugin := ""
+	if len(command) > 0 {
+		text, err := json.Marshal(command)
+		if err != nil {
+			return "", err
+		}
+		plugin = string(text)
 	}
 	return b.penstock.write(pipelineFile{
 		Name: w.key, Shape: w.shape, RedisURL: b.redis.URL(), Key: w.key, Broker: b.kafka.Addr(),

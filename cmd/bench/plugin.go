@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed" // for the plugin in Python
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,20 +56,14 @@ func newPythonPlugin(ctx context.Context, cache, dir string) (command []string, 
 	return []string{python, script, sdkFolder}, nil
 }
 
-// plugin gives the command of the plugin of a way, in YAML; empty where it has none.
-func (b *bench) plugin(way way) (string, error) {
-	command := b.python
+// command gives that of the plugin of a way; none where it has no plugin.
+func (b *bench) command(way way) ([]string, error) {
 	switch way {
-	case snake:
 	case idler:
 		self, err := os.Executable()
-		if err != nil {
-			return "", err
-		}
-		command = []string{self, "plugin"}
-	default:
-		return "", nil
+		return []string{self, "plugin"}, err
+	case snake:
+		return b.python, nil
 	}
-	text, err := json.Marshal(command)
-	return string(text), err
+	return nil, nil
 }

@@ -38,6 +38,7 @@ var situations = []situation{
 	{"startup", (*bench).startup},
 	{"idle", (*bench).idle},
 	{"formats", (*bench).formats},
+	{"plugins", (*bench).plugins},
 	{"pubsub-redis", comparePubSubs("Redis")},
 	{"pubsub-kafka", comparePubSubs("Kafka")},
 }

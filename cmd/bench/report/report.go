@@ -21,6 +21,7 @@ type Report struct {
 	PubSubs []PubSub  `json:"pubsubs,omitempty"`
 	Formats []Format  `json:"formats,omitempty"`
 	Chains  []Chain   `json:"chains,omitempty"`
+	Plugins []Plugin  `json:"plugins,omitempty"`
 	Targets []Target  `json:"targets"` // filled by Judge
 }
 
@@ -39,6 +40,13 @@ type Format struct {
 type Chain struct {
 	Name        string  `json:"name"`
 	Nanoseconds float64 `json:"ns"`
+}
+
+// Plugin is what calls of a plugin that does nothing take, in nanoseconds.
+type Plugin struct {
+	Language string  `json:"language"`
+	CPU      float64 `json:"cpu_ns"` // for a record of batches of 1,000, on both sides
+	One      float64 `json:"one_ns"` // from call to answer for a batch of one, median
 }
 
 // Header says where, when and with what the figures were made.

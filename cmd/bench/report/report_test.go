@@ -49,6 +49,7 @@ func sample() *Report {
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},
 		Formats: []Format{{Name: "json", Bytes: 300, Read: 210, Write: 4}, {Name: "avro", Bytes: 200, Read: 300, Write: 720}, {Name: "pattern", Bytes: 90, Read: 450, ReadOnly: true}, {Name: "protobuf", Bytes: 210, Read: 900, Write: 1200}},
+		Plugins: []Plugin{{Language: "Go", CPU: 1640, One: 131_000}, {Language: "Python", CPU: 9120, One: 640_000}},
 		Chains:  []Chain{{Name: "json → filter → set → json", Nanoseconds: 1310}, {Name: "json → filter → json", Nanoseconds: 820}},
 		PubSubs: []PubSub{
 			{System: "Redis", What: "publish, 64 at once", Penstock: []float64{60_000, 50_000, 70_000}, Stock: []float64{20_000, 25_000, 20_000}},

@@ -54,6 +54,13 @@ func (r *Report) Judge() {
 			r.Targets = append(r.Targets, atMost("CPU of writing "+f.Name+", a record", f.Write/1000, 1, "%.2f µs"))
 		}
 	}
+	for _, p := range r.Plugins {
+		if p.Language == "Go" {
+			r.Targets = append(r.Targets,
+				atMost("CPU of a plugin in Go, both sides, a record", p.CPU/1000, 3, "%.2f µs"),
+				atMost("plugin in Go, a batch of one", p.One/1000, 300, "%.0f µs"))
+		}
+	}
 	if r.Startup != nil {
 		r.Targets = append(r.Targets, atMost("exec to the first XREAD, median", r.Startup.P50, 100, "%.0f ms"))
 	}
