@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ Write it as sha256 beside command in the pipeline file.`,
 }
 
 func newPluginTest() *cobra.Command {
-	var settings string
+	var settings, file string
 	cmd := &cobra.Command{
 		Use:   "test PROGRAM [ARGUMENT…]",
 		Short: "Try whether a program keeps to the protocol of plugins",
@@ -106,23 +107,49 @@ func newPluginTest() *cobra.Command {
 every size and several at once, a record that is as large as may be, one that ends in the
 middle, and the end of the process. A line each; exit code 1 where one fails.
 
-What the records should become, it cannot know: write tests: in a pipeline file, and say
-penstock test.`,
-		Example: "  penstock plugin test ./redact\n  penstock plugin test --settings '{\"fields\": [\"ua\"]}' ./redact",
+It tells what became of the records, and, with --records, of yours. What should, it cannot
+know: write tests: in a pipeline file, and say penstock test.`,
+		Example: "  penstock plugin test ./redact\n  penstock plugin test --records events.jsonl --settings '{\"fields\": [\"ua\"]}' ./redact",
 		Args:    takes(1, math.MaxInt),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given, err := settingsOf(settings)
 			if err != nil {
 				return invalid{err}
 			}
-			return tryPlugin(cmd.Context(), cmd.OutOrStdout(), func(change func(map[string]any) map[string]any) (*host.Plugin, error) {
+			records, err := linesOf(file)
+			if err != nil {
+				return invalid{err}
+			}
+			return tryPlugin(cmd.Context(), cmd.OutOrStdout(), trial.All(records), func(change func(map[string]any) map[string]any) (*host.Plugin, error) {
 				return pluginOf(cmd, args, change(given))
 			})
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().StringVar(&settings, "settings", "{}", "the plugin's settings, as JSON")
+	cmd.Flags().StringVar(&file, "records", "", "a file of records to try it with too, a JSON value a line")
 	return cmd
+}
+
+// linesOf gives the lines of a file that hold something; none where there is no file.
+func linesOf(file string) (lines []string, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--records: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if !json.Valid([]byte(line)) {
+			return nil, fmt.Errorf("--records: record %d of %s is no JSON", len(lines)+1, file)
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
 }
 
 // settingsOf reads the settings of a command line.
@@ -137,17 +164,22 @@ func settingsOf(text string) (map[string]any, error) {
 }
 
 // tryPlugin carries out the trials, and tells how each went.
-func tryPlugin(ctx context.Context, out io.Writer, plugin trial.Maker) error {
+func tryPlugin(ctx context.Context, out io.Writer, trials []trial.Trial, plugin trial.Maker) error {
 	passed, failed := 0, 0
 	var errs []error
-	for _, t := range trial.All() {
-		err := t.Try(ctx, plugin)
+	for _, t := range trials {
+		var found trial.Found
+		err := t.Try(ctx, plugin, &found)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err == nil {
 			passed++
-			errs = append(errs, writeLine(out, "ok      %s\n", t.Name))
+			line := t.Name
+			if text := found.String(); text != "" {
+				line += ": " + printable(text)
+			}
+			errs = append(errs, writeLine(out, "ok      %s\n", line))
 			continue
 		}
 		failed++

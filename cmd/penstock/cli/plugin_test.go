@@ -127,6 +127,17 @@ func TestPluginCommands(t *testing.T) {
 	if got := penstock(t, "plugin", "test", "--settings", `{"patterns":["email"]}`, path); got.code != 0 || !strings.HasSuffix(got.out, "9 passed, 0 failed\n") {
 		t.Errorf("%+v", got)
 	}
+	records := filepath.Join(t.TempDir(), "records.jsonl")
+	if err := os.WriteFile(records, []byte("{\"mail\":\"a@example.com\"}\n\n{\"n\":1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := penstock(t, "plugin", "test", "--settings", `{"patterns":["email"]}`, "--records", records, path); got.code != 0 || !strings.Contains(got.out, "it answers about your records: of 2 records 2 go on; ") ||
+		!strings.HasSuffix(got.out, "10 passed, 0 failed\n") {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "plugin", "test", "--records", "none.jsonl", path); got.code != exitInvalid || !strings.Contains(got.errOut, "--records: open none.jsonl") {
+		t.Errorf("%+v", got)
+	}
 	if got := penstock(t, "plugin", "test", path); got.code != exitFailed || !strings.Contains(got.out, "FAILED  it takes its settings: : nothing is masked") || !strings.HasSuffix(got.out, "7 failed\n") {
 		t.Errorf("%+v", got)
 	}

@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,13 +27,46 @@ type Maker func(change func(settings map[string]any) map[string]any) (*host.Plug
 // Trial is one.
 type Trial struct {
 	Name string
-	// Try gives what is wrong; nil: nothing. It leaves no process.
-	Try func(ctx context.Context, plugin Maker) error
+	// Try gives what is wrong; nil: nothing. It notes what came of records, and leaves no
+	// process.
+	Try func(ctx context.Context, plugin Maker, found *Found) error
 }
 
-// All gives the trials, in the order in which they tell most.
-func All() []Trial {
-	return []Trial{
+// Found is what came of the records of a trial.
+type Found struct {
+	Records, Dropped, Refused int // of those that the plugin was given
+	Split                     int // those that became several
+	Took                      time.Duration
+	FirstRefusal              string // its reason
+}
+
+// String tells of it in a line; empty where there were no records.
+func (f *Found) String() string {
+	if f.Records == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("of %d records %d go on", f.Records, f.Records-f.Dropped-f.Refused)
+	if f.Split > 0 {
+		text += fmt.Sprintf(" (%d of them as several)", f.Split)
+	}
+	if f.Dropped > 0 {
+		text += fmt.Sprintf(", %d are dropped", f.Dropped)
+	}
+	if f.Refused > 0 {
+		text += fmt.Sprintf(", %d are refused (%s)", f.Refused, f.FirstRefusal)
+	}
+	return text + fmt.Sprintf("; %v", f.Took.Round(time.Millisecond/10))
+}
+
+func (f *Found) add(o *Found) {
+	f.Records, f.Dropped, f.Refused, f.Split, f.Took = f.Records+o.Records, f.Dropped+o.Dropped, f.Refused+o.Refused, f.Split+o.Split, f.Took+o.Took
+	f.FirstRefusal = cmp.Or(f.FirstRefusal, o.FirstRefusal)
+}
+
+// All gives the trials, in the order in which they tell most; the last is of records, JSON
+// values that the plugin was made for, where there are any.
+func All(records []string) []Trial {
+	all := []Trial{
 		{"it starts, and says what it is", describes},
 		{"it takes its settings", takesSettings},
 		{"it refuses a setting that it does not know", refusesSettings},
@@ -43,11 +77,15 @@ func All() []Trial {
 		{"it goes on after a call that was given up", goesOn},
 		{"it ends when it is told to", ends},
 	}
+	if len(records) > 0 {
+		all = append(all, Trial{"it answers about your records", applied(func() [][]string { return [][]string{records} })})
+	}
+	return all
 }
 
 func same(settings map[string]any) map[string]any { return settings }
 
-func describes(ctx context.Context, plugin Maker) error {
+func describes(ctx context.Context, plugin Maker, _ *Found) error {
 	p, err := plugin(same)
 	if err != nil {
 		return err
@@ -64,7 +102,7 @@ func describes(ctx context.Context, plugin Maker) error {
 	return nil
 }
 
-func takesSettings(ctx context.Context, plugin Maker) error {
+func takesSettings(ctx context.Context, plugin Maker, _ *Found) error {
 	p, err := plugin(same)
 	if err != nil {
 		return err
@@ -76,7 +114,7 @@ func takesSettings(ctx context.Context, plugin Maker) error {
 	return fmt.Errorf("%s: %s; %s (--settings gives it others)", problems[0].Field, problems[0].What, problems[0].Do)
 }
 
-func refusesSettings(ctx context.Context, plugin Maker) error {
+func refusesSettings(ctx context.Context, plugin Maker, _ *Found) error {
 	p, err := plugin(func(settings map[string]any) map[string]any {
 		settings = maps.Clone(settings)
 		settings["no_such_setting"] = true
@@ -106,11 +144,11 @@ func with(plugin Maker, use func(p *host.Plugin) error) error {
 }
 
 // applied tries batches, one after the other.
-func applied(batches func() [][]string) func(context.Context, Maker) error {
-	return func(ctx context.Context, plugin Maker) error {
+func applied(batches func() [][]string) func(context.Context, Maker, *Found) error {
+	return func(ctx context.Context, plugin Maker, found *Found) error {
 		return with(plugin, func(p *host.Plugin) error {
 			for _, values := range batches() {
-				if err := apply(ctx, p, values); err != nil {
+				if err := apply(ctx, p, values, found); err != nil {
 					return err
 				}
 			}
@@ -143,7 +181,7 @@ func odd() [][]string {
 func large() [][]string { return [][]string{{`{"text":"` + strings.Repeat("x", 8<<20) + `"}`}} }
 
 // apply has a plugin transform values, and sees that it answers about each.
-func apply(ctx context.Context, p *host.Plugin, values []string) error {
+func apply(ctx context.Context, p *host.Plugin, values []string, found *Found) error {
 	b := &pipeline.Batch{Shard: "trial", Read: len(values)}
 	for i, value := range values {
 		r := b.Add()
@@ -156,51 +194,69 @@ func apply(ctx context.Context, p *host.Plugin, values []string) error {
 			return err
 		}
 	}
+	began := time.Now()
 	if err := p.Apply(ctx, b); err != nil {
 		return err
 	}
+	some := Found{Records: len(values), Took: time.Since(began)}
 	for i := range b.Records {
-		if f := b.Records[i].Failure; f != nil && strings.HasPrefix(f.Err.Error(), host.DoesNotSurvive) {
-			return fmt.Errorf("record %d of %d: %w", b.Records[i].Offset.Minor, len(values), f.Err)
+		r := &b.Records[i]
+		switch {
+		case r.Failure != nil && strings.HasPrefix(r.Failure.Err.Error(), host.DoesNotSurvive):
+			return fmt.Errorf("record %d of %d: %w", r.Offset.Minor, len(values), r.Failure.Err)
+		case r.Failure != nil:
+			some.Refused++
+			some.FirstRefusal = cmp.Or(some.FirstRefusal, r.Failure.Err.Error())
+		case r.Fate == pipeline.Filtered:
+			some.Dropped++
+		case r.Part == 1:
+			some.Split++
 		}
 	}
+	found.add(&some)
 	if restarts := p.Stats().Restarts; restarts > 0 {
 		return fmt.Errorf("its process was ended %d times", restarts)
 	}
 	return nil
 }
 
-func several(ctx context.Context, plugin Maker) error {
+func several(ctx context.Context, plugin Maker, found *Found) error {
 	return with(plugin, func(p *host.Plugin) error {
 		all, ctx := errgroup.WithContext(ctx)
-		for range 8 {
-			all.Go(func() error { return apply(ctx, p, events(1000)) })
+		parts, began := make([]Found, 8), time.Now()
+		for i := range parts {
+			all.Go(func() error { return apply(ctx, p, events(1000), &parts[i]) })
 		}
-		return all.Wait()
+		err := all.Wait()
+		for i := range parts {
+			found.add(&parts[i])
+		}
+		found.Took = time.Since(began)
+		return err
 	})
 }
 
-func goesOn(ctx context.Context, plugin Maker) error {
+func goesOn(ctx context.Context, plugin Maker, _ *Found) error {
 	return with(plugin, func(p *host.Plugin) error {
-		if err := apply(ctx, p, events(1)); err != nil {
+		if err := apply(ctx, p, events(1), new(Found)); err != nil {
 			return err
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
-		_ = apply(short, p, events(10_000)) // whether it was fast enough does not matter
-		return apply(ctx, p, events(10))
+		_ = apply(short, p, events(10_000), new(Found)) // whether it was fast enough does not matter
+		return apply(ctx, p, events(10), new(Found))
 	})
 }
 
 // prompt is how long an end may take that is none by force.
 const prompt = 1500 * time.Millisecond
 
-func ends(ctx context.Context, plugin Maker) error {
+func ends(ctx context.Context, plugin Maker, _ *Found) error {
 	p, err := plugin(same)
 	if err != nil {
 		return err
 	}
-	if err := apply(ctx, p, events(1)); err != nil {
+	if err := apply(ctx, p, events(1), new(Found)); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	began := time.Now()
