@@ -104,6 +104,7 @@ type Engine struct {
 	// of the pipeline then. Guarded by opening.
 	begun, first bool
 	ended        atomic.Bool // a task whose shards are all at their end
+	gate         gate
 	// takenBack is when the lane was last taken back from a rival without the lease.
 	takenBack time.Time
 }
@@ -121,7 +122,20 @@ func New(cfg Config) *Engine {
 func (e *Engine) Stats() *Stats { return e.stats }
 
 // State gives what the pipeline is doing.
-func (e *Engine) State() State { return e.state.get() }
+func (e *Engine) State() State {
+	now := e.state.get()
+	if since, shut := e.gate.isShut(); shut && (now.Name == Running || now.Name == Degraded) {
+		return State{Name: Paused, Reason: now.Reason, Since: later(since, now.Since)}
+	}
+	return now
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
 
 // Run moves records until ctx ends (then it stops reading, settles what is
 // under way and returns nil), the sources are at their end or, with

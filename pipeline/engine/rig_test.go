@@ -56,8 +56,13 @@ func bubble(t *testing.T, test func(r *rig)) {
 
 // start runs the engine. The function it returns stops it and gives the error.
 func (r *rig) start() (stop func() error) {
-	ctx, cancel := context.WithCancel(r.Context())
 	r.engine = engine.New(r.cfg)
+	return r.begin()
+}
+
+// begin runs the engine that was made already.
+func (r *rig) begin() (stop func() error) {
+	ctx, cancel := context.WithCancel(r.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.engine.Run(ctx) }()
 	return func() error {

@@ -140,7 +140,13 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 // next waits for the next batch and reads it; nil: there was nothing after all.
 func (sh *shard) next(ctx context.Context) (*carried, error) {
 	s := sh.session
+	if err := s.task.gate.pass(ctx); err != nil {
+		return nil, err
+	}
 	if err := sh.reader.Wait(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.task.gate.pass(ctx); err != nil { // it was shut while nothing came
 		return nil, err
 	}
 	limit := pipeline.Limit{Records: s.task.isolation.records(), Bytes: s.task.cfg.Batch.Bytes}

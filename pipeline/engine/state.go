@@ -17,6 +17,7 @@ const (
 	Standby  StateName = "standby" // another instance is active; goes on when that ends
 	Running  StateName = "running"
 	Degraded StateName = "degraded" // waits for something, and goes on by itself
+	Paused   StateName = "paused"   // reads nothing until Resume, and keeps what it is connected to
 	Failed   StateName = "failed"   // has ended with an error
 	Stopped  StateName = "stopped"  // has ended as it was told to
 )

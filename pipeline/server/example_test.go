@@ -30,6 +30,7 @@ func ExampleNewMetrics() {
 	// Output:
 	// penstock_state{pipeline="shop",state="degraded"} 0
 	// penstock_state{pipeline="shop",state="failed"} 0
+	// penstock_state{pipeline="shop",state="paused"} 0
 	// penstock_state{pipeline="shop",state="running"} 0
 	// penstock_state{pipeline="shop",state="standby"} 0
 	// penstock_state{pipeline="shop",state="starting"} 1

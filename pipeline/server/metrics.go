@@ -52,7 +52,7 @@ var figures = struct {
 	transactionRecords: figure("transaction_records", "Records of a transaction."),
 	lagRecords:         figure("lag_records", "Records that wait in the source, as it said last: see penstock_lag_seconds. Missing where the source cannot tell.", "shard"),
 	lagSeconds:         figure("lag_seconds", "Age of the newest committed record while others wait, 0 where none does. While nobody can ask the source (it does not answer, or the sink is away) it is at least the time since the last answer, so it grows.", "shard"),
-	state:              figure("state", "1 for the state the pipeline is in: starting, standby, running, degraded, failed or stopped.", "state"),
+	state:              figure("state", "1 for the state the pipeline is in: starting, standby, running, degraded, paused, failed or stopped.", "state"),
 }
 
 func figure(name, help string, labels ...string) *prometheus.Desc {
@@ -142,7 +142,7 @@ func (m *Metrics) shard(out chan<- prometheus.Metric, name, shard string, s engi
 
 // states gives a 1 for the state a pipeline is in, and a 0 for the others.
 func states(out chan<- prometheus.Metric, name string, is engine.StateName) {
-	for _, state := range []engine.StateName{engine.Starting, engine.Standby, engine.Running, engine.Degraded, engine.Failed, engine.Stopped} {
+	for _, state := range []engine.StateName{engine.Starting, engine.Standby, engine.Running, engine.Degraded, engine.Paused, engine.Failed, engine.Stopped} {
 		v := 0.0
 		if state == is {
 			v = 1

@@ -133,10 +133,11 @@ func TestLagOfStandby(t *testing.T) {
 
 func TestState(t *testing.T) {
 	compare(t, watched(engine.Snapshot{}, engine.Degraded), `
-# HELP penstock_state 1 for the state the pipeline is in: starting, standby, running, degraded, failed or stopped.
+# HELP penstock_state 1 for the state the pipeline is in: starting, standby, running, degraded, paused, failed or stopped.
 # TYPE penstock_state gauge
 penstock_state{pipeline="shop",state="degraded"} 1
 penstock_state{pipeline="shop",state="failed"} 0
+penstock_state{pipeline="shop",state="paused"} 0
 penstock_state{pipeline="shop",state="running"} 0
 penstock_state{pipeline="shop",state="standby"} 0
 penstock_state{pipeline="shop",state="starting"} 0
