@@ -17,6 +17,7 @@ type decoder struct {
 	bad         map[string]bool   // paths at which something was wrong
 	expressions []expression
 	paths       []recordPath
+	secrets     []secretAt
 	components  map[Place]string // paths of components, by where they are named
 	literal     bool             // nothing is expanded
 	private     bool             // what is expanded is a secret

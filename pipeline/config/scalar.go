@@ -97,6 +97,9 @@ func (d *decoder) text(n *yaml.Node, secret bool, path string) (string, bool) {
 	if d.literal {
 		return n.Value, true
 	}
+	if secret && !d.private {
+		d.secrets = append(d.secrets, secretAt{n, path})
+	}
 	text, parts, files, bad := d.lookup.expand(n.Value)
 	d.hidden.add(files...)
 	if secret && (!d.private || text != n.Value) {
