@@ -21,9 +21,9 @@ type Connection struct {
 
 // TLS says whom to trust, and who this client is.
 type TLS struct {
-	CAFile     string `yaml:"ca_file" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/kafka-ca.pem"`
-	CertFile   string `yaml:"cert_file" doc:"The certificate of this client, PEM, for brokers that ask for one (mutual TLS). It is read again for each connection." example:"/run/secrets/client.pem"`
-	KeyFile    string `yaml:"key_file" doc:"The key of that certificate, PEM, not encrypted." example:"/run/secrets/client-key.pem"`
+	CAFile     string `yaml:"ca_file" local:"true" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/kafka-ca.pem"`
+	CertFile   string `yaml:"cert_file" local:"true" doc:"The certificate of this client, PEM, for brokers that ask for one (mutual TLS). It is read again for each connection." example:"/run/secrets/client.pem"`
+	KeyFile    string `yaml:"key_file" local:"true" doc:"The key of that certificate, PEM, not encrypted." example:"/run/secrets/client-key.pem"`
 	ServerName string `yaml:"server_name" doc:"The name in the brokers' certificates, where it is not their host name."`
 }
 
@@ -33,7 +33,7 @@ type SASL struct {
 	Username  string          `yaml:"username" doc:"Who logs in, with a password."`
 	Password  pipeline.Secret `yaml:"password" doc:"The password; write it as ${ENV} or ${file:/run/secrets/x}." example:"${KAFKA_PASSWORD}"`
 	Token     pipeline.Secret `yaml:"token" doc:"oauthbearer: the token itself, as long as it lasts." example:"${KAFKA_TOKEN}"`
-	TokenFile string          `yaml:"token_file" doc:"oauthbearer: a file with the token. It is read again for each connection." example:"/var/run/secrets/tokens/kafka"`
+	TokenFile string          `yaml:"token_file" local:"true" doc:"oauthbearer: a file with the token. It is read again for each connection." example:"/var/run/secrets/tokens/kafka"`
 	Client    *OAuthClient    `yaml:"client_credentials" doc:"oauthbearer: ask a token URL for tokens, by the flow of client credentials (RFC 6749, 4.4). A token is asked for again when it ends."`
 	AWS       *AWSKeys        `yaml:"aws" doc:"aws_msk_iam: the keys; without them those in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The region is that in the brokers' names, else AWS_REGION."`
 }
@@ -51,7 +51,7 @@ type AWSKeys struct {
 	AccessKeyID     string          `yaml:"access_key_id" doc:"The id of the access key."`
 	SecretAccessKey pipeline.Secret `yaml:"secret_access_key" doc:"The access key; write it as ${ENV} or ${file:/run/secrets/x}." example:"${MSK_SECRET_KEY}"`
 	SessionToken    pipeline.Secret `yaml:"session_token" doc:"The token that belongs to keys that end."`
-	CredentialsFile string          `yaml:"credentials_file" doc:"A file in the form of ~/.aws/credentials, in place of keys. It is read again for each connection." example:"/run/secrets/aws"`
+	CredentialsFile string          `yaml:"credentials_file" local:"true" doc:"A file in the form of ~/.aws/credentials, in place of keys. It is read again for each connection." example:"/run/secrets/aws"`
 	Profile         string          `yaml:"profile" default:"default" doc:"Which section of that file."`
 }
 

@@ -14,7 +14,7 @@ import (
 
 // FileSinkSettings are the settings of the sink file.
 type FileSinkSettings struct {
-	Path string `yaml:"path" doc:"The file to append to, a line for each record; made when there is none." required:"true" example:"/var/spool/shop/events.jsonl"`
+	Path string `yaml:"path" local:"true" doc:"The file to append to, a line for each record; made when there is none." required:"true" example:"/var/spool/shop/events.jsonl"`
 }
 
 // FileSink is a sink that appends each value as a line to a file, and syncs it

@@ -16,9 +16,9 @@ import (
 
 // FileSourceSettings are the settings of the source file.
 type FileSourceSettings struct {
-	Path         string        `yaml:"path" doc:"The file to read, line by line, to its end." required:"true" example:"/var/spool/shop/events.jsonl"`
+	Path         string        `yaml:"path" local:"true" doc:"The file to read, line by line, to its end." required:"true" example:"/var/spool/shop/events.jsonl"`
 	MaxLine      pipeline.Size `yaml:"max_line" doc:"Longest line in bytes; a longer one is an error of that record." default:"16 MiB"`
-	PositionFile string        `yaml:"position_file" doc:"Where to keep the position when the sink stores none; default: the path with .penstock-position behind it." example:"/var/lib/penstock/events.position"`
+	PositionFile string        `yaml:"position_file" local:"true" doc:"Where to keep the position when the sink stores none; default: the path with .penstock-position behind it." example:"/var/lib/penstock/events.position"`
 }
 
 // Validate finds values that make no sense.

@@ -14,7 +14,7 @@ type Connection struct {
 
 // TLS says whom to trust.
 type TLS struct {
-	CAFile     string `yaml:"ca_file" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/redis-ca.pem"`
+	CAFile     string `yaml:"ca_file" local:"true" doc:"Certificate authorities to trust, PEM; default: the system's." example:"/etc/ssl/redis-ca.pem"`
 	ServerName string `yaml:"server_name" doc:"The name in the server's certificate, where it is not its host name."`
 }
 

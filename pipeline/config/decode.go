@@ -21,6 +21,7 @@ type decoder struct {
 	components  map[Place]string // paths of components, by where they are named
 	literal     bool             // nothing is expanded
 	private     bool             // what is expanded is a secret
+	locals      []Local
 }
 
 // placed is where a value stands.

@@ -22,6 +22,7 @@
 //	condition:"true"   of an Expression: its result has to be true or false
 //	path:"true"        the text (or list of texts, or the keys of the map) names parts
 //	                   of a record: value.user_id
+//	local:"true"       the text (or list of texts) names files or programs of this machine
 //	private:"true"     of any, and maps of it: what variables in it stand for is secret
 //
 // Settings are string, bool, integers, floats, time.Duration, pipeline.Size,

@@ -27,6 +27,7 @@ type field struct {
 	condition  bool
 	path       bool
 	private    bool // variables in it stand for secrets
+	local      bool // names a file of this machine
 	of         kind
 	otherwise  string // what else may stand in place of one of enum, for messages
 }
@@ -96,6 +97,7 @@ func newField(sf reflect.StructField, name string) field {
 		condition: sf.Tag.Get("condition") == "true",
 		path:      sf.Tag.Get("path") == "true",
 		private:   sf.Tag.Get("private") == "true",
+		local:     sf.Tag.Get("local") == "true",
 		of:        kind(sf.Tag.Get("of")),
 	}
 	if f.def, f.hasDefault = sf.Tag.Lookup("default"); !f.hasDefault && !f.required {

@@ -47,6 +47,9 @@ func (d *decoder) textual(n *yaml.Node, v reflect.Value, f field, path string) {
 	if !ok {
 		return
 	}
+	if f.local && text != "" {
+		d.locals = append(d.locals, Local{d.src.place(n), label(path), text})
+	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, text) {
 		d.wrong(n, path, fmt.Sprintf("%s has to be %s, not %s", label(path), f.typeName(), quote(d.hidden.scrub(text))),
 			suggest(text, f.enum)+f.otherwise)

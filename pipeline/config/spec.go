@@ -129,7 +129,7 @@ type DeadLetterStream struct {
 
 // DeadLetterFile is a file for dead letters.
 type DeadLetterFile struct {
-	Path string `yaml:"path" required:"true" example:"/var/lib/penstock/user_behavior_dead.jsonl" doc:"The file, which is made where there is none; its folder is there. One of a pipeline alone, and of one machine: an instance that takes over elsewhere writes its own."`
+	Path string `yaml:"path" local:"true" required:"true" example:"/var/lib/penstock/user_behavior_dead.jsonl" doc:"The file, which is made where there is none; its folder is there. One of a pipeline alone, and of one machine: an instance that takes over elsewhere writes its own."`
 }
 
 // Window bounds what is on its way between source and sink.

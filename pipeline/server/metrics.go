@@ -150,3 +150,26 @@ func states(out chan<- prometheus.Metric, name string, is engine.StateName) {
 		out <- prometheus.MustNewConstMetric(figures.state, prometheus.GaugeValue, v, name, string(state))
 	}
 }
+
+// Describe says nothing: the pipelines of a set, and their figures, come and go.
+func (s *Set) Describe(chan<- *prometheus.Desc) {}
+
+// Collect gives the figures of all pipelines that run, to Prometheus.
+func (s *Set) Collect(out chan<- prometheus.Metric) {
+	s.mu.Lock()
+	var all []Pipeline
+	var more []prometheus.Collector
+	for _, e := range s.byName {
+		r := e.now()
+		if r == nil || r.job == nil {
+			continue
+		}
+		all = append(all, Pipeline{Name: e.name, Snapshot: r.job.Engine.Stats().Snapshot, State: r.job.Engine.State})
+		more = append(more, r.job.Figures...)
+	}
+	s.mu.Unlock()
+	NewMetrics(time.Now, all...).Collect(out)
+	for _, c := range more {
+		c.Collect(out)
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // Settings are the settings of the transform plugin.
 type Settings struct {
-	Command   []string       `yaml:"command" example:"[./redact]" doc:"The program and its arguments. A path with a slash is looked for from the folder of the pipeline file on, a name in PATH."`
+	Command   []string       `yaml:"command" local:"true" example:"[./redact]" doc:"The program and its arguments. A path with a slash is looked for from the folder of the pipeline file on, a name in PATH."`
 	Name      string         `yaml:"name" example:"redact" doc:"In place of command: the program penstock-plugin-NAME in PATH."`
 	SHA256    string         `yaml:"sha256" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" doc:"What penstock plugin verify says of the program and of the files among its arguments; looked at before each start. Empty: it is not looked at."`
 	Settings  map[string]any `yaml:"settings" private:"true" example:"{fields: [ua]}" doc:"What the plugin itself takes: penstock plugin describe tells."`

@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newNew(c), newRun(c), newValidate(c), newTest(c), newPreview(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c), newDeadLetters(c), newPlugin())
+	root.AddCommand(newNew(c), newRun(c), newServe(c), newToken(), newVersion(), newValidate(c), newTest(c), newPreview(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c), newDeadLetters(c), newPlugin())
 	return root
 }
 
@@ -106,7 +106,12 @@ func (c Components) parseBy(names []string, read func(name string) ([]byte, erro
 
 // parseFiles reads pipeline files, and finds every mistake.
 func (c Components) parseFiles(env func(string) (string, bool), files ...config.File) ([]*config.Pipeline, error) {
-	pipelines, err := config.Parse(c.catalog(), config.Lookup{Env: env, ReadFile: os.ReadFile}, files...)
+	return c.parseWith(config.Lookup{Env: env, ReadFile: os.ReadFile}, files...)
+}
+
+// parseWith is parseFiles with something else that variables stand for.
+func (c Components) parseWith(lookup config.Lookup, files ...config.File) ([]*config.Pipeline, error) {
+	pipelines, err := config.Parse(c.catalog(), lookup, files...)
 	if err != nil {
 		return nil, err
 	}

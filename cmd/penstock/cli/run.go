@@ -138,10 +138,14 @@ func runAll(ctx context.Context, running []*built, deadline time.Duration, log *
 	select {
 	case <-done:
 	case <-expired(ctx, deadline):
-		return &pipeline.Error{Class: pipeline.Retryable, What: fmt.Sprintf("the stop took longer than %v", deadline),
-			Do: "nothing is lost: what was under way comes again at the next start"}
+		return stopTook(deadline)
 	}
 	return errors.Join(errs...)
+}
+
+func stopTook(deadline time.Duration) error {
+	return &pipeline.Error{Class: pipeline.Retryable, What: fmt.Sprintf("the stop took longer than %v", deadline),
+		Do: "nothing is lost: what was under way comes again at the next start"}
 }
 
 // expired gives a channel that is closed a while after ctx has ended.
