@@ -78,6 +78,9 @@ func (l Lookup) variable(inner string) (value string, fromFile bool, bad *proble
 	return value, false, nil
 }
 
+// ErrNotAllowed is what Lookup.ReadFile says of a file that this text may not name.
+var ErrNotAllowed = errors.New("lies in no folder that may be named")
+
 // file gives the text of a file without its last line break. The reason of a
 // failure is told, not the library's words: they may say more.
 func (l Lookup) file(path string) (string, *problem) {
@@ -92,6 +95,8 @@ func (l Lookup) file(path string) (string, *problem) {
 			reason = "does not exist"
 		case errors.Is(err, fs.ErrPermission):
 			reason = "may not be read by this user"
+		case errors.Is(err, ErrNotAllowed):
+			reason = ErrNotAllowed.Error()
 		}
 		return "", &problem{fmt.Sprintf("the file %s %s", quote(path), reason), "name a file that can be read"}
 	}

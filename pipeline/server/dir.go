@@ -104,8 +104,7 @@ func (f *folder) apply(ctx context.Context, now map[string]string) {
 	for name := range maps.Keys(f.taken) {
 		if _, there := now[name]; !there && !has(f.before, name) {
 			delete(f.taken, name)
-			f.set.applyFile(ctx, name, nil)
-			f.set.tell(name, nil)
+			f.set.tell(name, f.set.applyFile(ctx, name, nil))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
@@ -188,7 +187,7 @@ func (s *Set) applyDocument(ctx context.Context, file string, d document) error 
 		s.mu.Lock()
 		stored := Stored{Name: d.pipeline.Name, Text: d.text, Wanted: cmp.Or(s.asked[d.pipeline.Name], Running)}
 		s.mu.Unlock()
-		_, err = s.add(ctx, d.pipeline, stored, file)
+		_, err = s.add(d.pipeline, stored, file)
 		return err
 	}
 	defer e.change.Unlock()

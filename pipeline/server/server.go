@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -129,17 +130,19 @@ func (s *Server) Close() {
 	<-s.ended
 }
 
+func well(w http.ResponseWriter) { io.WriteString(w, "ok\n") } //nolint:errcheck // who asked is gone
+
 // routes are what it answers.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	(&API{s.set, s.options.Version}).register(mux)
-	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { well(w) })
 	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.ready.Load() {
 			http.Error(w, "pipelines are being started, or stopped", http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		well(w)
 	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.set)

@@ -152,11 +152,11 @@ func (s *Set) Create(ctx context.Context, text []byte, wanted State) (Status, er
 	if err != nil {
 		return Status{}, err
 	}
-	return s.add(ctx, p, Stored{Name: p.Name, Text: string(text), Wanted: wanted}, "")
+	return s.add(p, Stored{Name: p.Name, Text: string(text), Wanted: wanted}, "")
 }
 
 // add makes an entry of a pipeline that was parsed, and starts it.
-func (s *Set) add(ctx context.Context, p *config.Pipeline, stored Stored, file string) (Status, error) {
+func (s *Set) add(p *config.Pipeline, stored Stored, file string) (Status, error) {
 	job, err := s.maker.Make(p)
 	if err != nil {
 		return Status{}, invalid(err)

@@ -44,7 +44,7 @@ func NewToken(file, name string, role Role) (string, error) {
 		return "", fmt.Errorf("there is no role %q; write %s or %s", role, ReadOnly, Operator)
 	}
 	secret := make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // it never fails
+	rand.Read(secret)
 	token := tokenPrefix + hex.EncodeToString(secret)
 	sum := sha256.Sum256([]byte(token))
 	line, err := json.Marshal(Token{1, name, role, hex.EncodeToString(sum[:]), time.Now().UTC()})

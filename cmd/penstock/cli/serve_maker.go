@@ -26,9 +26,6 @@ type serverMaker struct {
 
 var _ server.Maker = (*serverMaker)(nil)
 
-// errNotAllowed is why a file that is outside cannot be read.
-var errNotAllowed = errors.New("it lies in no folder that --allow names")
-
 // Parse reads a file. Text of the API may read ${file:…}, and name files and programs, of
 // folders that are allowed alone.
 func (m *serverMaker) Parse(ctx context.Context, file config.File, remote bool) ([]*config.Pipeline, error) {
@@ -36,7 +33,7 @@ func (m *serverMaker) Parse(ctx context.Context, file config.File, remote bool) 
 	if remote {
 		lookup.ReadFile = func(path string) ([]byte, error) {
 			if !m.mayName(path) {
-				return nil, errNotAllowed
+				return nil, config.ErrNotAllowed
 			}
 			return os.ReadFile(path)
 		}
@@ -72,7 +69,7 @@ func ofRun(p *config.Pipeline) (errs config.Errors) {
 // strange finds files and programs that text of the API may not name.
 func (m *serverMaker) strange(p *config.Pipeline) (errs config.Errors) {
 	refuse := func(at config.Place, field, text string) {
-		errs = append(errs, config.Error{At: at, What: fmt.Sprintf("%s names %s, and %v", field, text, errNotAllowed), Do: "start the server with --allow FOLDER, or name one in an allowed folder"})
+		errs = append(errs, config.Error{At: at, What: fmt.Sprintf("%s names %s, which %v", field, text, config.ErrNotAllowed), Do: "start the server with --allow FOLDER, or name one in an allowed folder"})
 	}
 	for _, local := range p.Locals() {
 		if _, argument, is := strings.Cut(local.Field, ".command["); is && argument != "0]" {
