@@ -31,6 +31,7 @@ func (a *API) register(mux *http.ServeMux) huma.API {
 	a.pipelines(api)
 	a.turns(api)
 	a.texts(api)
+	a.more(api)
 	return api
 }
 
@@ -199,4 +200,28 @@ func (a *API) texts(api huma.API) {
 			}
 			return &struct{ Body any }{said}, nil
 		})
+}
+
+// more are the operations on what is around pipelines.
+func (a *API) more(api huma.API) {
+	huma.Register(api, operation("get-positions", http.MethodGet, "/pipelines/{name}/positions", "How far each shard is delivered, as the sink stores it", http.StatusOK, 404, 422, 503),
+		func(ctx context.Context, in *named) (*struct{ Body positions }, error) {
+			all, err := a.set.Positions(ctx, in.Name)
+			if err != nil {
+				return nil, problem(err)
+			}
+			return &struct{ Body positions }{positions{all}}, nil
+		})
+	huma.Register(api, operation("list-components", http.MethodGet, "/components", "What pipelines are made of", http.StatusOK),
+		func(context.Context, *struct{}) (*struct{ Body components }, error) {
+			return &struct{ Body components }{components{a.set.maker.Components()}}, nil
+		})
+}
+
+type positions struct {
+	Positions []Committed `json:"positions" doc:"By shard."`
+}
+
+type components struct {
+	Components []Component `json:"components" doc:"In the order of the reference."`
 }

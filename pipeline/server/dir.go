@@ -194,7 +194,7 @@ func (s *Set) applyDocument(ctx context.Context, file string, d document) error 
 	if e.file != file {
 		return conflict(nil, "there is a pipeline %s already, from %s", e.name, e.origin())
 	}
-	return e.replace(ctx, d.pipeline, d.text)
+	return e.replace(ctx, d.pipeline, d.text, false)
 }
 
 func (s *Set) ofFile(file string) []*entry {

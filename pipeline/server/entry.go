@@ -27,6 +27,7 @@ type entry struct {
 	def     Stored // Text is that of the file, where there is one
 	running *run   // nil: it is stopped
 	route   string
+	topics  []string
 	stopped time.Time // when it was
 	problem string    // what is wrong with its file now
 }
@@ -121,7 +122,7 @@ func (e *entry) made(ctx context.Context) (*Job, error) {
 func (e *entry) begin(job *Job, wanted State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.route, e.running = job.Route, nil
+	e.route, e.topics, e.running = job.Route, job.Topics, nil
 	switch wanted {
 	case Stopped:
 		job.Close()
@@ -248,6 +249,10 @@ func (e *entry) changeable(revision uint64) error {
 // Secrets that are masked stay what they are. revision as in Delete. Errors: Missing,
 // Invalid, Stale, Conflict.
 func (s *Set) Replace(ctx context.Context, name string, text []byte, revision uint64) (Status, error) {
+	return s.replaceAs(ctx, name, text, revision, false)
+}
+
+func (s *Set) replaceAs(ctx context.Context, name string, text []byte, revision uint64, flat bool) (Status, error) {
 	e, err := s.entryOf(name)
 	if err != nil {
 		return Status{}, err
@@ -267,14 +272,14 @@ func (s *Set) Replace(ctx context.Context, name string, text []byte, revision ui
 	if p.Name != name {
 		return Status{}, conflict(nil, "the name of the pipeline is %s, and stays it: positions carry it; the text says %s", name, p.Name)
 	}
-	if err := e.replace(ctx, p, string(whole)); err != nil {
+	if err := e.replace(ctx, p, string(whole), flat); err != nil {
 		return Status{}, err
 	}
 	return e.status(), nil
 }
 
 // replace gives it another text. e.change is held.
-func (e *entry) replace(ctx context.Context, p *config.Pipeline, text string) error {
+func (e *entry) replace(ctx context.Context, p *config.Pipeline, text string, flat bool) error {
 	def := e.def
 	if text == def.Text && !e.isOver() {
 		return nil
@@ -295,7 +300,7 @@ func (e *entry) replace(ctx context.Context, p *config.Pipeline, text string) er
 			return conflict(err, "pipeline %s goes on as it was: as it is to be, it does not reach its servers", e.name)
 		}
 	}
-	def.Text, def.Revision, def.Changed = text, def.Revision+1, time.Now()
+	def.Text, def.Flat, def.Revision, def.Changed = text, flat, def.Revision+1, time.Now()
 	e.now().halt()
 	e.begin(job, def.Wanted)
 	if now := e.now(); now != nil {

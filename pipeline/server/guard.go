@@ -59,7 +59,7 @@ func (g *guard) isMine(host string) bool {
 
 // authorized answers who has a token that lets him.
 func (g *guard) authorized(w http.ResponseWriter, r *http.Request) {
-	if g.keys == nil || isPublic(r.URL.Path) {
+	if g.keys == nil || isPublic(r) {
 		g.next.ServeHTTP(w, r)
 		return
 	}
@@ -77,7 +77,9 @@ func (g *guard) authorized(w http.ResponseWriter, r *http.Request) {
 }
 
 // isPublic tells of what holds nothing of anybody: the page without what it shows.
-func isPublic(path string) bool { return path == "/" || strings.HasPrefix(path, "/ui/") }
+func isPublic(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/ui/") || r.URL.Path == "/" && wantsPage(r)
+}
 
 // tokenIn gives the token of a request; empty: it has none.
 func tokenIn(r *http.Request) string {

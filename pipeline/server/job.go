@@ -21,8 +21,18 @@ type Maker interface {
 	Parse(ctx context.Context, file config.File, remote bool) ([]*config.Pipeline, error)
 	// Make makes a pipeline that can run. It connects to nobody.
 	Make(p *config.Pipeline) (*Job, error)
+	// Components gives what there is to make pipelines of.
+	Components() []Component
 	// Explain gives what there is to say of a pipeline, for JSON: guarantee, order, way.
 	Explain(p *config.Pipeline) (any, error)
+}
+
+// Component is something that pipelines are made of.
+type Component struct {
+	Name    string `json:"name" doc:"As files name it."`
+	Kind    string `json:"kind" enum:"source,transform,format,sink" doc:"What it is."`
+	Doc     string `json:"doc" doc:"What it does, and its settings."`
+	Example string `json:"example" doc:"How it is written."`
 }
 
 // Job is a pipeline that can run, once.
@@ -31,6 +41,7 @@ type Job struct {
 	Engine *engine.Engine
 	Source pipeline.Source
 	Sink   pipeline.Sink
+	Topics []string // that it writes to, where its text names them
 	// Figures are those of its transforms, for Prometheus.
 	Figures []prometheus.Collector
 	// Run runs the engine and tells in the log how that ended. Errors as engine.Run's.

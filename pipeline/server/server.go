@@ -30,6 +30,7 @@ type Options struct {
 	Pprof             bool     // profiles too, for who is on this machine
 	Version           string   // of Penstock
 	Log               *slog.Logger
+	Level             *slog.LevelVar // of Log; /admin/loggers changes it
 }
 
 // Check finds options that do not go together, and that would let strangers in.
@@ -75,6 +76,7 @@ type Server struct {
 	ready   atomic.Bool
 	http    *http.Server
 	ended   chan struct{}
+	address string
 	URL     string // where it listens
 }
 
@@ -88,13 +90,17 @@ func Serve(set *Set, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	s := &Server{set: set, options: o, ended: make(chan struct{})}
+	s := &Server{set: set, options: o, ended: make(chan struct{}), address: listening.Addr().String()}
 	var keys *keyring
 	if o.Tokens != "" {
 		keys = &keyring{file: o.Tokens}
 	}
+	routes, err := s.routes(keys)
+	if err != nil {
+		return nil, errors.Join(err, listening.Close())
+	}
 	s.http = &http.Server{
-		Handler:           newGuard(s.routes(), keys, o.Hosts),
+		Handler:           newGuard(routes, keys, o.Hosts),
 		ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, IdleTimeout: idlePatience,
 		WriteTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
@@ -107,7 +113,7 @@ func Serve(set *Set, o Options) (*Server, error) {
 			return s.http.ServeTLS(netutil.LimitListener(listening, maxConnections), o.CertFile, o.KeyFile)
 		}
 	}
-	s.URL = scheme + "://" + listening.Addr().String()
+	s.URL = scheme + "://" + s.address
 	go func() {
 		defer close(s.ended)
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
@@ -133,9 +139,16 @@ func (s *Server) Close() {
 func well(w http.ResponseWriter) { io.WriteString(w, "ok\n") } //nolint:errcheck // who asked is gone
 
 // routes are what it answers.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes(keys *keyring) (http.Handler, error) {
 	mux := http.NewServeMux()
 	(&API{s.set, s.options.Version}).register(mux)
+	c := &connect{set: s.set, version: s.options.Version, worker: s.address, ready: s.ready.Load, level: s.options.Level}
+	c.register(mux)
+	p, err := newPage(keys, s.options.CertFile != "", dispatch(map[string]deed{"GET": c.root, "HEAD": c.root}))
+	if err != nil {
+		return nil, err
+	}
+	p.register(mux)
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { well(w) })
 	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.ready.Load() {
@@ -154,5 +167,5 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return mux
+	return mux, nil
 }

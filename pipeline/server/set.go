@@ -91,9 +91,7 @@ func (s *Set) Close() {
 
 // entryOf gives a pipeline, with its lock for changes held; the caller gives it back.
 func (s *Set) entryOf(name string) (*entry, error) {
-	s.mu.Lock()
-	e := s.byName[name]
-	s.mu.Unlock()
+	e := s.find(name)
 	if e == nil {
 		return nil, missing(name)
 	}
@@ -135,9 +133,7 @@ func (s *Set) Files() map[string]string {
 
 // Status gives what a pipeline does. Errors: Missing.
 func (s *Set) Status(name string) (Status, error) {
-	s.mu.Lock()
-	e := s.byName[name]
-	s.mu.Unlock()
+	e := s.find(name)
 	if e == nil {
 		return Status{}, missing(name)
 	}
@@ -148,11 +144,19 @@ func (s *Set) Status(name string) (Status, error) {
 // it waits for them. Errors: Invalid, and Conflict where there is one of that name, or one
 // that takes away what it would.
 func (s *Set) Create(ctx context.Context, text []byte, wanted State) (Status, error) {
+	return s.create(ctx, "", text, wanted, false)
+}
+
+// create adds a pipeline, whose name has to be one; empty: any. flat tells how it was given.
+func (s *Set) create(ctx context.Context, name string, text []byte, wanted State, flat bool) (Status, error) {
 	p, text, err := s.parseOne(ctx, text, nil)
 	if err != nil {
 		return Status{}, err
 	}
-	return s.add(p, Stored{Name: p.Name, Text: string(text), Wanted: wanted}, "")
+	if name != "" && p.Name != name {
+		return Status{}, &Error{Kind: Invalid, What: "the text names the pipeline " + p.Name + ", and the request " + name}
+	}
+	return s.add(p, Stored{Name: p.Name, Text: string(text), Flat: flat, Wanted: wanted}, "")
 }
 
 // add makes an entry of a pipeline that was parsed, and starts it.

@@ -13,7 +13,8 @@ type Stored struct {
 	Name string `json:"name"`
 	// Text is its YAML, with its secrets; empty where a file of the folder has it.
 	Text     string    `json:"text,omitempty"`
-	Wanted   State     `json:"wanted"` // Running, Paused or Stopped
+	Flat     bool      `json:"flat,omitempty"` // it was given as flat keys, and is shown so to clients of Connect
+	Wanted   State     `json:"wanted"`         // Running, Paused or Stopped
 	Revision uint64    `json:"revision"`
 	Changed  time.Time `json:"changed"`
 }

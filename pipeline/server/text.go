@@ -56,9 +56,7 @@ func (s *Set) Check(ctx context.Context, text []byte) (any, error) {
 // Patch changes parts of a pipeline's text: what patch names takes the place of what is
 // there, and null removes it (RFC 7396). Errors as those of Replace.
 func (s *Set) Patch(ctx context.Context, name string, patch []byte, revision uint64) (Status, error) {
-	s.mu.Lock()
-	e := s.byName[name]
-	s.mu.Unlock()
+	e := s.find(name)
 	if e == nil {
 		return Status{}, missing(name)
 	}
@@ -72,7 +70,7 @@ func (s *Set) Patch(ctx context.Context, name string, patch []byte, revision uin
 	if err != nil {
 		return Status{}, err
 	}
-	return s.Replace(ctx, name, patched, revision)
+	return s.replaceAs(ctx, name, patched, revision, s.isFlat(name))
 }
 
 // merged gives a YAML text with a patch.

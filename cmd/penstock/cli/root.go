@@ -68,10 +68,14 @@ func takes(least, most int) cobra.PositionalArgs {
 
 // newLogger logs text to a terminal, and JSON to anything else.
 func newLogger(w io.Writer, terminal bool) *slog.Logger {
+	return slog.New(newHandler(w, terminal, nil))
+}
+
+func newHandler(w io.Writer, terminal bool, level slog.Leveler) slog.Handler {
 	if terminal {
-		return slog.New(slog.NewTextHandler(w, nil))
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	}
-	return slog.New(slog.NewJSONHandler(w, nil))
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 }
 
 func isTerminal(w any) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -47,7 +48,8 @@ that --allow names alone.`,
 				return invalid{err}
 			}
 			s.options.Version = builtFrom().Version
-			s.options.Log = newLogger(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
+			s.options.Level = new(slog.LevelVar)
+			s.options.Log = slog.New(newHandler(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), s.options.Level))
 			return c.serve(cmd.Context(), s)
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/penstock-io/penstock/connectors/kafka"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/server"
 	"github.com/penstock-io/penstock/plugins/host"
@@ -130,10 +131,29 @@ func (m *serverMaker) Make(p *config.Pipeline) (*server.Job, error) {
 		return nil, err
 	}
 	log := m.env.Log.With("pipeline", b.name)
+	var topics []string
+	if to, ok := p.Sink.Settings.(*kafka.SinkSettings); ok {
+		topics = []string{to.Topic}
+	}
 	return &server.Job{
-		Route: b.route, Engine: b.engine, Source: b.source, Sink: b.sink, Figures: append([]prometheus.Collector(nil), append(b.memoryMetrics(), b.pluginMetrics()...)...),
+		Route: b.route, Topics: topics, Engine: b.engine, Source: b.source, Sink: b.sink, Figures: append([]prometheus.Collector(nil), append(b.memoryMetrics(), b.pluginMetrics()...)...),
 		Run: func(ctx context.Context) error { return b.run(ctx, log) }, Close: b.close,
 	}, nil
+}
+
+// Components gives what files may name.
+func (m *serverMaker) Components() []server.Component {
+	catalog := m.components.catalog()
+	var all []server.Component
+	for _, of := range []struct {
+		kind string
+		list []config.Component
+	}{{"source", catalog.Sources}, {"transform", catalog.Transforms}, {"format", catalog.Formats}, {"sink", catalog.Sinks}} {
+		for _, c := range of.list {
+			all = append(all, server.Component{Name: c.Name, Kind: of.kind, Doc: c.Doc, Example: c.Example})
+		}
+	}
+	return all
 }
 
 // Explain gives what penstock explain --json does.

@@ -1,0 +1,105 @@
+// The tab that shows records as they pass, before and after each transform.
+
+import { el, setText, show } from './dom.js';
+import { at, events } from './api.js';
+import { missing } from './parts.js';
+import { briefOf, ended, outcome, stageList } from './stages.js';
+import { clock } from './words.js';
+
+const MOST = 100; // records that are kept
+const EVERY = 300; // how often new ones are shown, in ms: nobody reads faster
+const AGAIN = 3000;
+
+export function openTap(panel, name) {
+  const tap = new Tap(panel, name);
+  tap.listen();
+  return { close: () => tap.close() };
+}
+
+class Tap {
+  constructor(panel, name) {
+    this.name = name;
+    this.waiting = [];
+    this.held = false;
+    this.leave = new AbortController();
+    this.status = el('p', { class: 'dim', role: 'status', test: 'tap-status', text: 'Waiting for a record…' });
+    this.hold = el('button', { type: 'button', 'aria-pressed': 'false', test: 'hold', text: 'Hold', onclick: () => this.setHeld(!this.held) });
+    this.clear = el('button', { type: 'button', class: 'quiet', text: 'Clear', onclick: () => this.list.replaceChildren() });
+    this.only = el('input', { type: 'search', placeholder: 'only records with this text', 'aria-label': 'Only records with this text', test: 'tap-filter' });
+    this.list = el('div', { class: 'records', test: 'records' });
+    this.tools = el('div', { class: 'tools' }, this.hold, this.clear, this.only, this.status);
+    this.panel = panel;
+    panel.append(this.tools, this.list);
+    this.timer = setInterval(() => this.flush(), EVERY);
+  }
+
+  close() {
+    this.leave.abort();
+    clearInterval(this.timer);
+  }
+
+  // listen reads the stream, and begins again when it ends.
+  async listen() {
+    while (!this.leave.signal.aborted) {
+      try {
+        await events(at(this.name, 'tap'), this.leave.signal, (record) => this.take(record));
+      } catch (problem) {
+        if (problem.name === 'AbortError') return;
+        if (problem.status === 404) {
+          this.gone();
+          return;
+        }
+        this.tell(problem.message);
+      }
+      await new Promise((go) => setTimeout(go, AGAIN));
+    }
+  }
+
+  gone() {
+    this.tools.remove();
+    this.panel.replaceChildren(missing('look at records'));
+  }
+
+  take(record) {
+    const words = this.only.value;
+    if (words && !JSON.stringify(record).includes(words)) return;
+    this.waiting.push(record);
+    if (this.waiting.length > MOST) this.waiting.shift();
+  }
+
+  setHeld(held) {
+    this.held = held;
+    this.hold.setAttribute('aria-pressed', String(held));
+    setText(this.hold, held ? 'Go on' : 'Hold');
+    this.flush();
+  }
+
+  flush() {
+    if (this.held) {
+      this.tell(this.waiting.length ? `Held; ${this.waiting.length} more have come.` : 'Held.');
+      return;
+    }
+    if (this.waiting.length === 0) return;
+    this.list.prepend(...this.waiting.reverse().map((record) => this.record(record)));
+    this.waiting = [];
+    while (this.list.children.length > MOST) this.list.lastChild.remove();
+    this.tell('Newest first. Open one, and it is held.');
+  }
+
+  tell(text) {
+    setText(this.status, text);
+    show(this.status, text !== '');
+  }
+
+  // record is one line; what is inside is made when somebody opens it.
+  record({ time, shard, position, stages }) {
+    const node = el('details', { class: 'record', test: 'record' }, el('summary', {},
+      el('span', { class: 'dim', text: clock(time) }), el('span', { class: 'dim', text: `${shard} ${position}` }), outcome(ended(stages)), el('code', { class: 'short', text: briefOf(stages) })));
+    node.addEventListener('toggle', () => {
+      if (!node.open) return;
+      if (!this.held) this.setHeld(true);
+      if (node.children.length === 1) node.append(stageList(stages));
+    });
+    return node;
+  }
+}
