@@ -34,7 +34,7 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newNew(c), newRun(c), newServe(c), newToken(), newVersion(), newValidate(c), newTest(c), newPreview(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c), newDeadLetters(c), newPlugin())
+	root.AddCommand(newNew(c), newRun(c), newServe(c), newToken(), newVersion(), newCtl(), newValidate(c), newTest(c), newPreview(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c), newDeadLetters(c), newPlugin())
 	return root
 }
 

@@ -20,10 +20,11 @@ import (
 // served is a server that runs, as a client sees it.
 type served struct {
 	*testing.T
-	url  string
-	log  *output
-	stop func() int
-	dir  string // of its files and store
+	url   string
+	token string // Authorization of calls that bring none of their own
+	log   *output
+	stop  func() int
+	dir   string // of its files and store
 }
 
 var serverURL = regexp.MustCompile(`"msg":"the server answers","url":"([^"]*)"`)
@@ -62,6 +63,9 @@ func (s *served) call(method, path, body string, header ...string) (code int, te
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/yaml")
+	}
+	if s.token != "" {
+		r.Header.Set("Authorization", s.token)
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
