@@ -18,6 +18,7 @@ type carried struct {
 	gen      *generation
 	tickets  []ticket // one an ordered stage, the last one for the lane
 	err      error    // the batch as a whole has failed
+	tapped   *Tapped  // nil: nobody looks
 	full     bool     // the source had at least as much as the limit allows
 	done     *sync.WaitGroup
 

@@ -105,6 +105,7 @@ type Engine struct {
 	begun, first bool
 	ended        atomic.Bool // a task whose shards are all at their end
 	gate         gate
+	tap          tap
 	// takenBack is when the lane was last taken back from a rival without the lease.
 	takenBack time.Time
 }

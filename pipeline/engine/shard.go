@@ -170,6 +170,7 @@ func (sh *shard) next(ctx context.Context) (*carried, error) {
 			r.Failure.Stage = "source"
 		}
 	}
+	c.tapped = s.task.tap.take(c.batch)
 	s.window.fit(c)
 	c.full = c.batch.Read >= limit.Records || c.batch.Bytes >= limit.Bytes
 	return c, nil

@@ -62,6 +62,7 @@ func (s *session) stage(stage Stage) message.HandlerMiddleware {
 			if err := stage.Apply(msg.Context(), c.batch); err != nil {
 				return nil, err
 			}
+			c.tapped.after(stage.Name, c.batch)
 			return next(msg)
 		}
 	}
@@ -78,6 +79,7 @@ func (s *session) orderedStage(stage Stage, place int) message.HandlerMiddleware
 			if err := stage.Apply(msg.Context(), c.batch); err != nil {
 				return nil, err
 			}
+			c.tapped.after(stage.Name, c.batch)
 			c.tickets[place].pass()
 			return next(msg)
 		}
@@ -122,6 +124,8 @@ func (s *session) sinkCheck(next message.HandlerFunc) message.HandlerFunc {
 		if err := decide(c.batch, name, s.task.cfg.OnSinkError); err != nil {
 			return nil, err
 		}
+		c.tapped.after(name, c.batch)
+		s.task.tap.show(c.tapped)
 		s.window.fit(c)
 		return next(msg)
 	}

@@ -13,7 +13,9 @@ const SPAN = 5 * 60 * 1000;
 export class Chart {
   constructor({ label, unit = '', height = 120, series, format, test }) {
     Object.assign(this, { label, unit, height, series, format, track: null, width: 0 });
-    this.value = el('span', { class: 'value' });
+    this.values = series.map(() => el('span', {}));
+    const several = series.length > 1;
+    this.value = el('span', { class: 'value' }, series.map((s, i) => [several && el('span', { class: `key ${s.kind}`, 'aria-hidden': 'true' }), this.values[i]]), el('span', { text: unit }));
     this.when = el('span', { class: 'when dim' });
     this.grid = svg('g', { class: 'grid' });
     this.lines = series.map((s) => ({ area: svg('path', { class: `area ${s.kind}` }), line: svg('path', { class: `line ${s.kind}` }) }));
@@ -86,22 +88,23 @@ export class Chart {
   // tell writes the value: the newest, or that under the pointer.
   tell() {
     if (this.at) return;
-    const values = this.series.map((s) => `${this.series.length > 1 ? `${s.name} ` : ''}${this.format(this.track.last(s.field))}`);
-    setText(this.value, values.join(' · ') + this.unit);
+    const values = this.say((s) => this.track.last(s.field));
     setText(this.when, '');
     setAttr(this.picture, 'aria-label', `${this.label}, over the last five minutes: now ${values.join(', ')}${this.unit}; the scale ends at ${this.format(this.most)}`);
+  }
+
+  // say writes the value of each series.
+  say(of) {
+    const words = this.series.map((s) => `${this.series.length > 1 ? `${s.name} ` : ''}${this.format(of(s))}`);
+    words.forEach((word, i) => setText(this.values[i], word));
+    return words;
   }
 
   point(event) {
     this.at = null;
     setAttr(this.cross, 'data-on', null);
     if (!this.track || !this.width) return;
-    if (!event) {
-      this.tell();
-      return;
-    }
-    const x = event.clientX - this.picture.getBoundingClientRect().left;
-    const near = this.nearest(x);
+    const near = event ? this.nearest(event.clientX - this.picture.getBoundingClientRect().left) : -1;
     if (near < 0) {
       this.tell();
       return;
@@ -110,8 +113,7 @@ export class Chart {
     setAttr(this.cross, 'x1', this.x(this.at));
     setAttr(this.cross, 'x2', this.x(this.at));
     setAttr(this.cross, 'data-on', 'yes');
-    const values = this.series.map((s) => `${this.series.length > 1 ? `${s.name} ` : ''}${this.format(this.track.points(s.field)[near][1])}`);
-    setText(this.value, values.join(' · ') + this.unit);
+    this.say((s) => this.track.points(s.field)[near][1]);
     setText(this.when, new Date(this.at).toLocaleTimeString('en-GB'));
   }
 

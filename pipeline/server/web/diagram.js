@@ -8,6 +8,7 @@ import { brief, count } from './words.js';
 const STANDS_BELOW = 720;
 const BOX = 150;
 const CHIP = 26;
+const TOP = 8;
 
 // OUTLETS are the ways out beside the sink.
 const OUTLETS = [
@@ -50,7 +51,7 @@ export class Diagram {
   build() {
     if (!this.way || !this.width) return;
     this.texts = {};
-    this.pipes = [];
+    this.streams = [];
     const draw = this.width < STANDS_BELOW ? standing : lying;
     const { parts, height } = draw(this, this.width);
     this.picture.replaceChildren(...parts);
@@ -64,9 +65,8 @@ export class Diagram {
     if (!this.way) return;
     const f = p.figures;
     const rates = { read: track ? track.lately('read') : NaN, written: track ? track.lately('written') : NaN };
-    const flows = p.state === 'RUNNING' && rates.read > 0;
     setAttr(this.picture, 'data-state', p.state);
-    for (const pipe of this.pipes || []) setAttr(pipe, 'data-flow', flows ? speed(rates.read) : null);
+    this.flow(f);
     for (const [key, { number, rate, node }] of Object.entries(this.texts)) {
       setText(number, count(f[key]));
       if (rate) setText(rate, `${brief(rates[key])}/s`);
@@ -76,11 +76,20 @@ export class Diagram {
     setAttr(this.picture, 'aria-label', `${this.way.source.name} was read: ${count(f.read)} records. Taken out: ${out}. ${this.way.sink.name} has written: ${count(f.written)}.`);
   }
 
-  // pipe draws a pipe along a path; its water moves while records do.
-  pipe(d, kind = '') {
-    const water = svg('path', { d, class: `water ${kind}` });
-    this.pipes.push(water);
-    return [svg('path', { d, class: `pipe ${kind}` }), svg('path', { d, class: `bore ${kind}` }), water];
+  // flow moves the water of what has grown since the figures before.
+  flow(f) {
+    if (f !== this.now) [this.before, this.now, this.took] = [this.now, f, [this.took && this.took[1], Date.now()]];
+    for (const { key, stream } of this.streams || []) {
+      const grown = this.before ? f[key] - this.before[key] : 0;
+      setAttr(stream, 'data-flow', grown > 0 ? speed((grown * 1000) / (this.took[1] - this.took[0])) : null);
+    }
+  }
+
+  // pipe draws a pipe along a path; its water moves while the count of key grows.
+  pipe(key, d, kind = '') {
+    const stream = svg('path', { d, class: `stream ${kind}` });
+    this.streams.push({ key, stream });
+    return [svg('path', { d, class: `pipe ${kind}` }), svg('path', { d, class: `bore ${kind}` }), svg('path', { d, class: `water ${kind}` }), stream];
   }
 
   // figure draws a count with its name, and remembers it for update.
@@ -132,41 +141,43 @@ function box({ name, what, notes }, x, y, w, h, kind) {
 
 // chips lays the transforms out in rows, in their order.
 function chips(transforms, x, y, width) {
-  const parts = [];
-  let [at, row] = [x, y];
-  transforms.forEach(({ name, what }, i) => {
-    const label = `${i + 1} ${name}`;
-    const w = Math.min(width, label.length * 7.4 + 20);
-    if (at > x && at + w > x + width) [at, row] = [x, row + CHIP + 8];
-    parts.push(svg('g', { class: 'chip' }, svg('title', { text: what }), svg('rect', { x: at, y: row, width: w, height: CHIP, rx: 13 }), svg('text', { x: at + w / 2, y: row + 17.5, 'text-anchor': 'middle', text: label })));
-    at += w + 8;
+  const widths = transforms.map((t, i) => Math.min(width, `${i + 1} ${t.name}`.length * 7.4 + 20));
+  const sum = widths.reduce((a, b) => a + b, 0);
+  const gap = sum + 10 * widths.length > width ? 8 : (width - sum) / (widths.length + 1);
+  const oneRow = gap > 8;
+  let [at, row] = [oneRow ? x + gap : x, y];
+  const parts = transforms.map(({ name, what }, i) => {
+    if (at > x && at + widths[i] > x + width + 1) [at, row] = [x, row + CHIP + 8];
+    const drawn = svg('g', { class: 'valve' }, svg('title', { text: what }), svg('rect', { x: at, y: row, width: widths[i], height: CHIP, rx: 13 }),
+      svg('text', { x: at + widths[i] / 2, y: row + 17.5, 'text-anchor': 'middle', text: clip(`${i + 1} ${name}`, Math.floor(widths[i] / 7)) }));
+    at += widths[i] + gap;
+    return drawn;
   });
-  if (transforms.length === 0) {
-    parts.push(svg('text', { x: x + width / 2, y: y + 17, class: 'sub', 'text-anchor': 'middle', text: 'none: records go through' }));
-    row = y;
-  }
-  return { parts, bottom: row + CHIP };
+  return { parts, oneRow, bottom: row + CHIP };
 }
 
-// lying draws from left to right.
+// lying draws from left to right. Transforms that fit in a row sit on the pipe.
 function lying(d, width) {
   const edge = 112;
   const left = BOX + edge;
   const inner = width - 2 * left;
-  const { parts: inside, bottom } = chips(d.way.transforms, left + 14, 42, inner - 28);
-  const tall = Math.max(104, bottom + 14 - 8);
-  const middle = 8 + tall / 2;
-  const parts = [d.pipe(`M${BOX - 6} ${middle}H${left + 6}`), d.pipe(`M${left + inner - 6} ${middle}H${width - BOX + 6}`)];
-  OUTLETS.forEach((outlet, i) => {
+  const { parts: inside, bottom, oneRow } = chips(d.way.transforms, left + 14, 44, inner - 28);
+  const tall = Math.max(98, bottom + 6);
+  const floor = TOP + tall;
+  const middle = oneRow ? 44 + CHIP / 2 : TOP + tall / 2;
+  const right = left + inner;
+  const ways = oneRow ? [d.pipe('read', `M${BOX - 6} ${middle}H${left + inner / 2}`), d.pipe('written', `M${left + inner / 2} ${middle}H${width - BOX + 6}`)]
+    : [d.pipe('read', `M${BOX - 6} ${middle}H${left}`), d.pipe('written', `M${right} ${middle}H${width - BOX + 6}`)];
+  const outlets = OUTLETS.map((outlet, i) => {
     const x = left + ((i + 0.5) * inner) / OUTLETS.length;
-    parts.push(d.pipe(`M${x} ${8 + tall - 4}V${8 + tall + 20}`, 'thin'), d.figure(outlet.key, outlet.label, x, 8 + tall + 38, 'middle', outlet));
+    return [d.pipe(outlet.key, `M${x} ${floor}V${floor + 20}`, 'thin'), d.figure(outlet.key, outlet.label, x, floor + 38, 'middle', outlet)];
   });
-  parts.push(svg('rect', { class: 'works', x: left, y: 8, width: inner, height: tall, rx: 12 }),
-    svg('text', { class: 'label', x: left + 14, y: 28, text: 'transforms' }), inside,
+  const parts = [svg('rect', { class: 'works', x: left, y: TOP, width: inner, height: tall, rx: 12 }), ways, outlets,
+    svg('text', { class: 'label', x: left + 14, y: 28, text: d.way.transforms.length ? 'transforms' : 'no transforms' }), inside,
     box(d.way.source, 0.5, middle - 38, BOX, 76, 'source'), box(d.way.sink, width - BOX - 0.5, middle - 38, BOX, 76, 'sink'),
-    d.figure('read', 'read', BOX + edge / 2, middle - 42, 'middle', {}), d.figure('written', 'written', width - BOX - edge / 2, middle - 42, 'middle', {}),
-    rateUnder(d, 'read', BOX + edge / 2, middle + 26), rateUnder(d, 'written', width - BOX - edge / 2, middle + 26));
-  return { parts: parts.flat(Infinity), height: 8 + tall + 62 };
+    d.figure('read', 'read', BOX + edge / 2, middle - 36, 'middle', {}), d.figure('written', 'written', width - BOX - edge / 2, middle - 36, 'middle', {}),
+    rateUnder(d, 'read', BOX + edge / 2, middle + 27), rateUnder(d, 'written', width - BOX - edge / 2, middle + 27)];
+  return { parts: parts.flat(Infinity), height: floor + 60 };
 }
 
 // rateUnder puts a rate under its pipe, the count being above.
@@ -178,18 +189,18 @@ function rateUnder(d, key, x, y) {
 // standing draws from top to bottom.
 function standing(d, width) {
   const pipeX = 40;
-  const { parts: inside, bottom } = chips(d.way.transforms, 14, 68 + 76 + 36, width - 28);
   const top = 68 + 76;
-  const end = bottom + 14;
-  const sinkY = end + OUTLETS.length * 34 + 70;
-  const parts = [d.pipe(`M${pipeX} 60V${top + 6}`), d.pipe(`M${pipeX} ${end - 6}V${sinkY + 6}`)];
-  OUTLETS.forEach((outlet, i) => {
-    const y = end + 24 + i * 34;
-    parts.push(d.pipe(`M${pipeX + 4} ${y}H${pipeX + 34}`, 'thin'), d.figure(outlet.key, outlet.label, pipeX + 46, y - 3, 'start', outlet));
+  const { parts: inside, bottom } = chips(d.way.transforms, 12, top + 34, width - 24);
+  const end = d.way.transforms.length ? bottom + 14 : top + 34;
+  const sinkY = end + OUTLETS.length * 38 + 74;
+  const ways = [d.pipe('read', `M${pipeX} 60V${top + 1}`), d.pipe('written', `M${pipeX} ${end}V${sinkY + 6}`)];
+  const outlets = OUTLETS.map((outlet, i) => {
+    const y = end + 26 + i * 38;
+    return [d.pipe(outlet.key, `M${pipeX + 8} ${y}H${pipeX + 34}`, 'thin'), d.figure(outlet.key, outlet.label, pipeX + 46, y - 4, 'start', outlet)];
   });
-  parts.push(svg('rect', { class: 'works', x: 0.5, y: top, width: width - 1, height: end - top, rx: 12 }),
-    svg('text', { class: 'label', x: 14, y: top + 20, text: 'transforms' }), inside,
+  const parts = [svg('rect', { class: 'works', x: 0.5, y: top, width: width - 1, height: end - top, rx: 12 }), ways, outlets,
+    svg('text', { class: 'label', x: 14, y: top + 22, text: d.way.transforms.length ? 'transforms' : 'no transforms' }), inside,
     box(d.way.source, 0.5, 4, width - 1, 64, 'source'), box(d.way.sink, 0.5, sinkY, width - 1, 64, 'sink'),
-    d.figure('read', 'read', pipeX + 46, 84, 'start', { rate: true }), d.figure('written', 'written', pipeX + 46, sinkY - 48, 'start', { rate: true }));
+    d.figure('read', 'read', pipeX + 46, 88, 'start', { rate: true }), d.figure('written', 'written', pipeX + 46, sinkY - 50, 'start', { rate: true })];
   return { parts: parts.flat(Infinity), height: sinkY + 70 };
 }

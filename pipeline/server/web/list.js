@@ -70,9 +70,9 @@ class List {
   }
 
   head(column) {
-    if (!column.by) return el('th', { scope: 'col', role: 'columnheader', class: column.key, text: column.label });
+    if (!column.by) return el('th', { scope: 'col', role: 'columnheader', class: `h-${column.key}`, text: column.label });
     const button = el('button', { type: 'button', test: `sort-${column.key}`, onclick: () => this.sortBy(column) }, column.label, el('span', { class: 'arrow', 'aria-hidden': 'true' }));
-    return el('th', { scope: 'col', role: 'columnheader', class: column.key }, button);
+    return el('th', { scope: 'col', role: 'columnheader', class: `h-${column.key}` }, button);
   }
 
   sortBy(column) {
