@@ -18,6 +18,9 @@ const maxBody = 1 << 20
 type API struct {
 	set     *Set
 	version string
+	desks   Desk            // nil: there are no operations on records
+	logs    *Logs           // nil: no log can be followed
+	closing <-chan struct{} // closed when the server ends
 }
 
 // register adds the operations to a mux, and their description at /openapi.json.
@@ -32,6 +35,12 @@ func (a *API) register(mux *http.ServeMux) huma.API {
 	a.turns(api)
 	a.texts(api)
 	a.more(api)
+	if a.desks != nil {
+		a.desk(api)
+	}
+	if a.logs != nil {
+		a.live(api)
+	}
 	return api
 }
 

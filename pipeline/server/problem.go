@@ -18,8 +18,11 @@ func problem(err error) error {
 	e, ok := asError(err)
 	if !ok {
 		status := http.StatusInternalServerError
-		if pipeline.ClassOf(err) == pipeline.Unreachable {
+		switch pipeline.ClassOf(err) {
+		case pipeline.Unreachable:
 			status = http.StatusServiceUnavailable
+		case pipeline.Permanent, pipeline.Gap, pipeline.Fenced:
+			status = http.StatusConflict
 		}
 		return huma.NewError(status, err.Error())
 	}

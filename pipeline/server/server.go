@@ -31,6 +31,8 @@ type Options struct {
 	Version           string   // of Penstock
 	Log               *slog.Logger
 	Level             *slog.LevelVar // of Log; /admin/loggers changes it
+	Logs              *Logs          // the handler of Log; nil: no log can be followed
+	Desk              Desk           // nil: there are no operations on records
 }
 
 // Check finds options that do not go together, and that would let strangers in.
@@ -76,6 +78,7 @@ type Server struct {
 	ready   atomic.Bool
 	http    *http.Server
 	ended   chan struct{}
+	closing chan struct{} // closed when it is to end: what never ends, ends
 	address string
 	URL     string // where it listens
 }
@@ -90,7 +93,10 @@ func Serve(set *Set, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
-	s := &Server{set: set, options: o, ended: make(chan struct{}), address: listening.Addr().String()}
+	if o.Logs != nil {
+		set.gone = o.Logs.forget
+	}
+	s := &Server{set: set, options: o, ended: make(chan struct{}), closing: make(chan struct{}), address: listening.Addr().String()}
 	var keys *keyring
 	if o.Tokens != "" {
 		keys = &keyring{file: o.Tokens}
@@ -129,6 +135,7 @@ func (s *Server) Ready() { s.ready.Store(true) }
 // Close ends the answers that are under way, after a moment.
 func (s *Server) Close() {
 	s.ready.Store(false)
+	close(s.closing)
 	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
 	defer cancel()
 	s.http.Shutdown(ctx) //nolint:errcheck // what is not answered by then is cut
@@ -141,7 +148,7 @@ func well(w http.ResponseWriter) { io.WriteString(w, "ok\n") } //nolint:errcheck
 // routes are what it answers.
 func (s *Server) routes(keys *keyring) (http.Handler, error) {
 	mux := http.NewServeMux()
-	(&API{s.set, s.options.Version}).register(mux)
+	(&API{set: s.set, version: s.options.Version, desks: s.options.Desk, logs: s.options.Logs, closing: s.closing}).register(mux)
 	c := &connect{set: s.set, version: s.options.Version, worker: s.address, ready: s.ready.Load, level: s.options.Level}
 	c.register(mux)
 	p, err := newPage(keys, s.options.CertFile != "", dispatch(map[string]deed{"GET": c.root, "HEAD": c.root}))

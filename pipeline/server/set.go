@@ -30,6 +30,7 @@ type Set struct {
 	files  map[string]string // what is wrong with files, by their names
 	asked  map[string]State  // of pipelines of files, where it is not Running
 	closed bool
+	gone   func(name string) // told of pipelines that were removed; nil: nobody is
 }
 
 // NewSet makes a set that has no pipelines yet: Load and Follow give it some. The caller
@@ -257,6 +258,9 @@ func (s *Set) leave(e *entry) {
 	defer s.mu.Unlock()
 	delete(s.byName, e.name)
 	delete(s.asked, e.name)
+	if s.gone != nil {
+		s.gone(e.name)
+	}
 }
 
 // parseOne reads text that came over the API, and gives it with its secrets: before is what

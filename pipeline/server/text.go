@@ -41,16 +41,25 @@ func (s *Set) parsed(ctx context.Context, name string) (*config.Pipeline, uint64
 // Check finds the mistakes of a text that came over the API, and gives what there is to say
 // of the pipeline. Masks in it are those of the pipeline of its name. Errors: Invalid.
 func (s *Set) Check(ctx context.Context, text []byte) (any, error) {
+	p, err := s.unmasked(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return s.maker.Explain(p)
+}
+
+// unmasked reads a text, whose masks are those of the pipeline of its name.
+func (s *Set) unmasked(ctx context.Context, text []byte) (*config.Pipeline, error) {
 	p, err := s.parseText(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if before, _, err := s.parsed(ctx, p.Name); err == nil {
-		if p, _, err = s.parseOne(ctx, text, before); err != nil {
-			return nil, err
-		}
+	before, _, err := s.parsed(ctx, p.Name)
+	if err != nil {
+		return p, nil //nolint:nilerr // there is none, or it cannot be read: the text stands alone
 	}
-	return s.maker.Explain(p)
+	p, _, err = s.parseOne(ctx, text, before)
+	return p, err
 }
 
 // Patch changes parts of a pipeline's text: what patch names takes the place of what is

@@ -49,7 +49,8 @@ that --allow names alone.`,
 			}
 			s.options.Version = builtFrom().Version
 			s.options.Level = new(slog.LevelVar)
-			s.options.Log = slog.New(newHandler(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), s.options.Level))
+			s.options.Logs = server.NewLogs(newHandler(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), s.options.Level))
+			s.options.Log = slog.New(s.options.Logs)
 			return c.serve(cmd.Context(), s)
 		},
 	}
@@ -89,6 +90,7 @@ func (c Components) serve(ctx context.Context, s serveSettings) error {
 		return invalid{fmt.Errorf("--store: %w", err)}
 	}
 	defer store.Close() //nolint:errcheck // what was put there is on the disk
+	s.options.Desk = m
 	set := server.NewSet(m, store, log)
 	served, err := server.Serve(set, s.options)
 	if err != nil {

@@ -7,7 +7,8 @@ const LEFT = 46;
 const RIGHT = 6;
 const TOP = 8;
 const BOTTOM = 18;
-const SPAN = 5 * 60 * 1000;
+const MINUTE = 60000;
+const MOST = 5; // minutes that are shown; fewer while less is known
 
 // Chart shows fields of a track over time. series: {field, name, kind: its colour}.
 export class Chart {
@@ -47,7 +48,10 @@ export class Chart {
     this.track = track;
     if (!track || !this.width) return;
     this.now = track.last('at') || Date.now();
-    const all = this.series.map((s) => track.points(s.field).filter(([t]) => t > this.now - SPAN - 4000));
+    const first = track.size ? track.points('at')[0][0] : this.now;
+    this.minutes = Math.min(MOST, Math.max(1, Math.ceil((this.now - first) / MINUTE)));
+    this.span = this.minutes * MINUTE;
+    const all = this.series.map((s) => track.points(s.field).filter(([t]) => t > this.now - this.span - 4000));
     this.most = nice(Math.max(0, ...all.flat().map((p) => p[1]).filter((v) => !Number.isNaN(v))));
     all.forEach((points, i) => {
       const xy = points.map(([t, v]) => [this.x(t), this.y(v)]);
@@ -59,7 +63,7 @@ export class Chart {
   }
 
   x(t) {
-    return LEFT + (1 - (this.now - t) / SPAN) * (this.width - LEFT - RIGHT);
+    return LEFT + (1 - (this.now - t) / this.span) * (this.width - LEFT - RIGHT);
   }
 
   y(v) {
@@ -68,7 +72,7 @@ export class Chart {
 
   // drawGrid draws anew only where the scale has changed.
   drawGrid() {
-    const scale = `${this.most} ${this.width}`;
+    const scale = `${this.most} ${this.width} ${this.minutes}`;
     if (scale === this.scale) return;
     this.scale = scale;
     const parts = [];
@@ -78,9 +82,10 @@ export class Chart {
       parts.push(svg('line', { x1: LEFT, x2: this.width - RIGHT, y1: this.y(v), y2: this.y(v), class: i ? '' : 'floor' }),
         svg('text', { x: LEFT - 6, y: this.y(v) + 4, 'text-anchor': 'end', text: this.format(v) }));
     }
-    for (let minute = 0; minute <= 5; minute += this.width < 420 ? 5 : 1) {
-      const x = this.x(this.now - minute * 60000);
-      parts.push(svg('text', { x, y: this.height - 4, 'text-anchor': minute === 0 ? 'end' : minute === 5 ? 'start' : 'middle', text: minute ? `${minute} min ago` : 'now' }));
+    for (let minute = 0; minute <= this.minutes; minute += this.width < 420 ? this.minutes : 1) {
+      const x = this.x(this.now - minute * MINUTE);
+      const anchor = minute === 0 ? 'end' : minute === this.minutes ? 'start' : 'middle';
+      parts.push(svg('text', { x, y: this.height - 4, 'text-anchor': anchor, text: minute ? `${minute} min ago` : 'now' }));
     }
     this.grid.replaceChildren(...parts);
   }
@@ -90,7 +95,7 @@ export class Chart {
     if (this.at) return;
     const values = this.say((s) => this.track.last(s.field));
     setText(this.when, '');
-    setAttr(this.picture, 'aria-label', `${this.label}, over the last five minutes: now ${values.join(', ')}${this.unit}; the scale ends at ${this.format(this.most)}`);
+    setAttr(this.picture, 'aria-label', `${this.label}, over the last minutes: now ${values.join(', ')}${this.unit}; the scale ends at ${this.format(this.most)}`);
   }
 
   // say writes the value of each series.

@@ -5,9 +5,8 @@ import { store } from './store.js';
 import { Row, newSeen } from './row.js';
 import { Chart } from './charts.js';
 import { States } from './states.js';
-import { brief, plural } from './words.js';
+import { brief, known, plural } from './words.js';
 import { lagOf, refusedOf } from './track.js';
-import { known } from './words.js';
 
 const lately = (p) => store.tracks.get(p.name)?.lately('read');
 
@@ -18,7 +17,7 @@ const COLUMNS = [
   { key: 'state', label: 'State', by: (p) => known(p.state).rank },
   { key: 'route', label: 'Route', by: (p) => p.route || '' },
   { key: 'rate', label: 'Rate/s', by: lately, most: true, moves: true },
-  { key: 'spark', label: 'Last 2 min' },
+  { key: 'spark', label: 'Lately' },
   { key: 'lag', label: 'Lag', by: (p) => lagOf(p.figures), most: true, moves: true },
   { key: 'refused', label: 'Refused', by: (p) => refusedOf(p.figures), most: true, moves: true },
   { key: 'since', label: 'Since', by: (p) => p.since, most: true },

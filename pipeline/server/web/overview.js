@@ -27,8 +27,8 @@ class Overview {
     this.leave = new AbortController();
     this.diagram = new Diagram();
     this.charts = [
-      new Chart({ label: 'Rate', unit: ' /s', format: brief, test: 'chart-rate', series: [{ field: 'read', name: 'read', kind: 'water' }, { field: 'written', name: 'written', kind: 'good' }] }),
-      new Chart({ label: 'Lag', unit: ' records wait', format: brief, test: 'chart-lag', series: [{ field: 'lag', name: 'lag', kind: 'warn' }] }),
+      new Chart({ label: 'Rate', unit: ' a second', format: brief, test: 'chart-rate', series: [{ field: 'read', name: 'read', kind: 'water' }, { field: 'written', name: 'written', kind: 'good' }] }),
+      new Chart({ label: 'Lag', unit: ' waiting', format: brief, test: 'chart-lag', series: [{ field: 'lag', name: 'lag', kind: 'warn' }] }),
       new Chart({ label: 'Latency', format: seconds, test: 'chart-latency', series: [{ field: 'latency', name: 'latency', kind: 'calm' }] }),
     ];
     this.words = el('section', { class: 'panel words', 'aria-label': 'What is promised', test: 'guarantee' }, el('p', { class: 'dim', text: 'Reading what it promises…' }));

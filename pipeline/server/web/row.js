@@ -21,7 +21,7 @@ export class Row {
     this.node = el('tr', { role: 'row', test: `row-${name}` },
       el('th', { scope: 'row', role: 'rowheader', class: 'name' }, el('a', { href: `#/pipelines/${encodeURIComponent(name)}`, text: name }), this.reason),
       cell('state-cell', 'State', this.state.node), this.route, this.rate,
-      cell('spark-cell', 'Last 2 min', this.spark.node), this.lag, this.refused, cell('since number', 'Since', this.since.node));
+      cell('spark-cell', 'Lately', this.spark.node), this.lag, this.refused, cell('since number', 'Since', this.since.node));
     this.node.row = name;
   }
 

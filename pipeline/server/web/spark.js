@@ -5,6 +5,7 @@ import { setAttr, svg } from './dom.js';
 const WIDTH = 120;
 const HEIGHT = 24;
 const SAMPLES = 60;
+const FEWEST = 15; // samples that fill the picture: a page that was just opened is not empty
 
 // Spark is a small picture of the last two minutes.
 export class Spark {
@@ -17,8 +18,9 @@ export class Spark {
   draw(track) {
     const points = track.points('read', SAMPLES).map((p) => p[1]);
     const most = Math.max(1, ...points.filter((v) => !Number.isNaN(v)));
-    const step = WIDTH / (SAMPLES - 1);
-    const from = SAMPLES - points.length;
+    const wide = Math.max(FEWEST, points.length);
+    const step = WIDTH / (wide - 1);
+    const from = wide - points.length;
     const xy = points.map((v, i) => [(from + i) * step, HEIGHT - 2 - (v / most) * (HEIGHT - 5)]);
     setAttr(this.line, 'd', lineOf(xy));
     setAttr(this.area, 'd', areaOf(xy, HEIGHT));
