@@ -48,7 +48,7 @@ func (a *API) register(mux *http.ServeMux) huma.API {
 func operation(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: "/v1" + path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
-		Errors: append(errors, http.StatusUnauthorized, http.StatusForbidden), Tags: []string{strings.Split(path, "/")[1]},
+		Errors: append(errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnsupportedMediaType), Tags: []string{strings.Split(path, "/")[1]},
 	}
 }
 
@@ -177,7 +177,9 @@ func (a *API) turns(api huma.API) {
 
 // texts are the operations on what pipelines say.
 func (a *API) texts(api huma.API) {
-	huma.Register(api, operation("get-pipeline-text", http.MethodGet, "/pipelines/{name}/text", "A pipeline's YAML, secrets masked: sent back, they stay what they are", http.StatusOK, 404, 422),
+	asText := operation("get-pipeline-text", http.MethodGet, "/pipelines/{name}/text", "A pipeline's YAML, secrets masked: sent back, they stay what they are", http.StatusOK, 404, 422)
+	asText.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/yaml": {}}}}
+	huma.Register(api, asText,
 		func(ctx context.Context, in *named) (*struct {
 			ETag        string `header:"ETag"`
 			ContentType string `header:"Content-Type"`

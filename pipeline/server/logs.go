@@ -63,11 +63,10 @@ func (l *Logs) keep(ctx context.Context, pipeline string, r slog.Record) {
 		return // the other one says it
 	}
 	line := bytes.TrimSpace(bytes.Clone(s.line.Bytes()))
-	kept := append(s.kept[pipeline], line)
-	if len(kept) > keptLines {
-		kept = slices.Delete(kept, 0, len(kept)-keptLines)
+	s.kept[pipeline] = append(s.kept[pipeline], line)
+	if kept := s.kept[pipeline]; len(kept) > keptLines {
+		s.kept[pipeline] = slices.Delete(kept, 0, len(kept)-keptLines)
 	}
-	s.kept[pipeline] = kept
 	for _, out := range s.outs[pipeline] {
 		select {
 		case out <- line:
