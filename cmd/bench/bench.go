@@ -64,16 +64,17 @@ type sizes struct {
 	calibration float64 // seconds
 	fewer       int     // times fewer messages for the Pub/Subs
 	format      time.Duration
+	pipelines   int // of a server
 }
 
 var (
 	fullSizes = sizes{
 		waiting: 1_000_000, paused: time.Minute, latency: 20 * time.Second,
-		starts: 10, idle: 10 * time.Second, calibration: 2, fewer: 1, format: time.Second,
+		starts: 10, idle: 10 * time.Second, calibration: 2, fewer: 1, format: time.Second, pipelines: 1000,
 	}
 	quickSizes = sizes{
 		waiting: 100_000, paused: 5 * time.Second, latency: 4 * time.Second,
-		starts: 3, idle: 2 * time.Second, calibration: 0.2, fewer: 20, format: 5 * time.Millisecond,
+		starts: 3, idle: 2 * time.Second, calibration: 0.2, fewer: 20, format: 5 * time.Millisecond, pipelines: 20,
 	}
 )
 

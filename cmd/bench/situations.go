@@ -37,6 +37,7 @@ var situations = []situation{
 	{"memory-paused-list", memoryPaused(measure.List)},
 	{"startup", (*bench).startup},
 	{"idle", (*bench).idle},
+	{"server", (*bench).server},
 	{"formats", (*bench).formats},
 	{"plugins", (*bench).plugins},
 	{"pubsub-redis", comparePubSubs("Redis")},

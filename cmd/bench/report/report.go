@@ -18,11 +18,21 @@ type Report struct {
 	Memory  []Memory  `json:"memory"`
 	Startup *Startup  `json:"startup,omitempty"`
 	Idle    *Idle     `json:"idle,omitempty"`
+	Server  *Server   `json:"server,omitempty"`
 	PubSubs []PubSub  `json:"pubsubs,omitempty"`
 	Formats []Format  `json:"formats,omitempty"`
 	Chains  []Chain   `json:"chains,omitempty"`
 	Plugins []Plugin  `json:"plugins,omitempty"`
 	Targets []Target  `json:"targets"` // filled by Judge
+}
+
+// Server is a server of idle pipelines.
+type Server struct {
+	Pipelines int     `json:"pipelines"`
+	Seconds   float64 `json:"seconds"`   // from exec until all of them run
+	Bytes     float64 `json:"bytes"`     // of memory that each takes: beyond those of a server of none
+	Percent   float64 `json:"percent"`   // of one core, while nothing comes
+	Disturbed int     `json:"disturbed"` // how many were begun anew when one other was changed
 }
 
 // Format is what a format takes of the CPU for one record, in nanoseconds: to read it, and

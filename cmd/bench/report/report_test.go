@@ -48,6 +48,7 @@ func sample() *Report {
 		Memory:  []Memory{{From: "stream", Situation: "full speed, 1000000 waiting", PeakRSS: 61 << 20, MeanRSS: 50 << 20}},
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},
+		Server:  &Server{Pipelines: 1000, Seconds: 14.57, Bytes: 352_000, Percent: 13.6},
 		Formats: []Format{{Name: "json", Bytes: 300, Read: 210, Write: 4}, {Name: "avro", Bytes: 200, Read: 300, Write: 720}, {Name: "pattern", Bytes: 90, Read: 450, ReadOnly: true}, {Name: "protobuf", Bytes: 210, Read: 900, Write: 1200}},
 		Plugins: []Plugin{{Language: "Go", CPU: 1640, One: 131_000}, {Language: "Python", CPU: 9120, One: 640_000}},
 		Chains:  []Chain{{Name: "json → filter → set → json", Nanoseconds: 1310}, {Name: "json → filter → json", Nanoseconds: 820}},
@@ -87,7 +88,7 @@ func TestTableForPeople(t *testing.T) {
 
 func TestTableOfOneRow(t *testing.T) {
 	r := sample()
-	r.Rows, r.Latency, r.Memory, r.Startup, r.Idle, r.PubSubs = r.Rows[:1], nil, nil, nil, nil, nil
+	r.Rows, r.Latency, r.Memory, r.Startup, r.Idle, r.PubSubs, r.Server = r.Rows[:1], nil, nil, nil, nil, nil, nil
 	r.Judge()
 	golden(t, "one.txt", r.WriteTable)
 }

@@ -62,7 +62,7 @@ func (r *Report) ratio(row Row, base string) string {
 
 // writeOthers writes what is measured of Penstock alone.
 func (r *Report) writeOthers(out *bytes.Buffer) {
-	if len(r.Latency)+len(r.Memory) == 0 && r.Startup == nil && r.Idle == nil {
+	if len(r.Latency)+len(r.Memory) == 0 && r.Startup == nil && r.Idle == nil && r.Server == nil {
 		return
 	}
 	fmt.Fprintln(out, "\nPenstock")
@@ -76,6 +76,9 @@ func (r *Report) writeOthers(out *bytes.Buffer) {
 	}
 	if s := r.Startup; s != nil {
 		fmt.Fprintf(out, "  exec to the first XREAD: median %.0f ms, max %.0f ms (%d starts)\n", s.P50, s.Max, s.Starts)
+	}
+	if s := r.Server; s != nil {
+		fmt.Fprintf(out, "  server of %d idle pipelines: started in %.1f s, %.0f KB each, %.1f %% of a core; the change of one disturbs %d others\n", s.Pipelines, s.Seconds, s.Bytes/1000, s.Percent, s.Disturbed)
 	}
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(out, "  idle pipeline: %.1f %% of a core over %.0f s\n", i.Percent, i.Seconds)

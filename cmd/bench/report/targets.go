@@ -64,6 +64,12 @@ func (r *Report) Judge() {
 	if r.Startup != nil {
 		r.Targets = append(r.Targets, atMost("exec to the first XREAD, median", r.Startup.P50, 100, "%.0f ms"))
 	}
+	if s := r.Server; s != nil {
+		name := fmt.Sprintf("%d idle pipelines in one server, ", s.Pipelines)
+		r.Targets = append(r.Targets,
+			atMost(name+"started", s.Seconds, 20, "%.1f s"), atMost(name+"memory of each", s.Bytes/1000, 500, "%.0f KB"),
+			atMost(name+"disturbed by the change of one", float64(s.Disturbed), 0, "%.0f"))
+	}
 	if r.Idle != nil {
 		r.Targets = append(r.Targets, atMost("CPU of an idle pipeline, of a core", r.Idle.Percent, 1, "%.1f %%"))
 	}

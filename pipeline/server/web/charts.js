@@ -21,7 +21,7 @@ export class Chart {
     this.grid = svg('g', { class: 'grid' });
     this.lines = series.map((s) => ({ area: svg('path', { class: `area ${s.kind}` }), line: svg('path', { class: `line ${s.kind}` }) }));
     this.cross = svg('line', { class: 'cross', y1: TOP, y2: height - BOTTOM });
-    this.picture = svg('svg', { class: 'chart', role: 'img', height }, this.grid, this.lines.map((l) => [l.area, l.line]), this.cross);
+    this.picture = svg('svg', { class: 'chart', role: 'img', 'aria-label': label, height }, this.grid, this.lines.map((l) => [l.area, l.line]), this.cross);
     this.node = el('figure', { class: 'figure', test }, el('figcaption', {}, el('span', { class: 'label', text: label }), this.value, this.when), this.picture);
     this.picture.addEventListener('pointermove', (event) => this.point(event));
     this.picture.addEventListener('pointerleave', () => this.point(null));

@@ -51,6 +51,7 @@ class Pipeline {
     this.name = name;
     this.state = new State('state');
     this.since = new Since();
+    this.for = el('span', { class: 'dim' }, 'for ', this.since.node);
     this.facts = el('p', { class: 'facts dim' });
     this.reason = el('p', { class: 'reason-box', test: 'reason', hidden: true });
     this.problem = el('p', { class: 'reason-box bad', test: 'problem', hidden: true });
@@ -64,12 +65,12 @@ class Pipeline {
   }
 
   nodes() {
-    const tablist = el('div', { role: 'tablist', class: 'tabs', 'aria-label': 'About this pipeline' }, this.tabs);
-    tablist.addEventListener('keydown', (event) => this.keys(event));
+    this.tablist = el('div', { role: 'tablist', class: 'tabs', 'aria-label': 'About this pipeline' }, this.tabs);
+    this.tablist.addEventListener('keydown', (event) => this.keys(event));
     return [
       el('p', { class: 'crumb' }, el('a', { href: '#/', text: 'Pipelines' }), ' /'),
-      el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: this.name }), this.state.node, el('span', { class: 'dim' }, 'for ', this.since.node), this.head),
-      this.facts, this.gone, this.problem, this.reason, tablist, this.panel,
+      el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: this.name }), this.state.node, this.for, this.head),
+      this.facts, this.gone, this.problem, this.reason, this.tablist, this.panel,
     ];
   }
 
@@ -118,7 +119,7 @@ class Pipeline {
   update() {
     const p = store.pipelines.get(this.name);
     show(this.gone, store.loaded && !p);
-    show(this.head, Boolean(p));
+    for (const node of [this.head, this.tablist, this.panel, this.facts, this.for]) show(node, Boolean(p) || !store.loaded);
     if (!p) return;
     this.state.update(p.state);
     this.since.update(p.since);
