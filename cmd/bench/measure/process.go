@@ -89,13 +89,13 @@ func (p *Process) CPU() (time.Duration, error) {
 	return cpuOf(stat)
 }
 
-// cpuOf reads utime and stime, in ticks of 10 ms, out of /proc/PID/stat.
 // Memory is the resident memory of the process now, in bytes (proc(5), VmRSS).
 func (p *Process) Memory() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	return statusBytes(status, "VmRSS:"), err
 }
 
+// cpuOf reads utime and stime, in ticks of 10 ms, out of /proc/PID/stat.
 func cpuOf(stat []byte) (time.Duration, error) {
 	name := bytes.LastIndexByte(stat, ')') // the end of the name, which may hold anything
 	fields := strings.Fields(string(stat[name+1:]))

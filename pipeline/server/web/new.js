@@ -27,8 +27,7 @@ sink:
 source:
   redis_stream:
     url: redis://localhost:6379/0
-    keys: [events]
-  format: json
+    keys: [events]             # entries are objects of their fields
 sink:
   kafka:
     brokers: ["localhost:9092"]

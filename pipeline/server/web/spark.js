@@ -42,7 +42,7 @@ function joined(piece) {
 }
 
 export function lineOf(xy) {
-  return pieces(xy).map((piece) => `M${joined(piece)}`).join('');
+  return pieces(xy).map((piece) => `M${joined(piece)}${piece.length === 1 ? 'h.1' : ''}`).join(''); // one sample is a dot
 }
 
 export function areaOf(xy, floor) {

@@ -5,6 +5,7 @@ import { Track, between } from './track.js';
 
 const EVERY = 2000;
 const PATIENCE = 15000;
+const GAP = 15; // seconds
 
 // store is read by the views. tracks has one Track a pipeline, all is that of their sum.
 export const store = { pipelines: new Map(), files: {}, tracks: new Map(), all: new Track(), loaded: false, error: null };
@@ -72,11 +73,18 @@ function take({ pipelines, files }) {
   store.files = files || {};
   store.loaded = true;
   if (lookedAt && dt < 0.5) return; // too short a time to make a rate of
+  if (lookedAt && dt > GAP) breakLines();
   const sums = { at, read: 0, written: 0, lag: NaN, latency: NaN };
   for (const p of store.pipelines.values()) note(p, at, dt, sums);
   store.all.push(lookedAt ? sums : { ...sums, read: NaN, written: NaN });
   for (const name of store.tracks.keys()) if (!store.pipelines.has(name)) forget(name);
   lookedAt = at;
+}
+
+// breakLines has lines end where nobody looked for a while.
+function breakLines() {
+  const gap = { at: lookedAt + 1, read: NaN, written: NaN, lag: NaN, latency: NaN };
+  for (const track of [store.all, ...store.tracks.values()]) track.push(gap);
 }
 
 function note(p, at, dt, sums) {

@@ -4,6 +4,7 @@ import { el, setText, show } from './dom.js';
 import { at, getText, sendYAML } from './api.js';
 import { refresh, store } from './store.js';
 import { complain, note } from './notes.js';
+import { changedLines } from './parts.js';
 import { Desk } from './desk.js';
 
 // Texts that are not saved stay here while one looks elsewhere on the page.
@@ -116,7 +117,7 @@ class TextTab {
   conflict() {
     const over = () => this.saveOver();
     this.tellWrong('Somebody has changed this pipeline since you began. Your text is still here.',
-      el('button', { type: 'button', text: 'Show theirs beside it', test: 'theirs', onclick: () => this.theirs() }),
+      el('button', { type: 'button', text: 'Show theirs', test: 'theirs', onclick: () => this.theirs() }),
       el('button', { type: 'button', text: 'Take theirs', test: 'take-theirs', onclick: () => this.load(true) }),
       el('button', { type: 'button', class: 'danger', text: 'Save mine over it', test: 'save-over', onclick: over }));
   }
@@ -124,7 +125,8 @@ class TextTab {
   async theirs() {
     try {
       const { text } = await getText(at(this.name, 'text'), this.leave.signal);
-      const pre = el('pre', { class: 'json', tabindex: '0', 'aria-label': 'Their text', text });
+      const pre = changedLines(text, this.desk.text);
+      pre.setAttribute('aria-label', 'Their text');
       this.wrong.querySelector('pre')?.remove();
       this.wrong.append(pre);
     } catch (problem) {
