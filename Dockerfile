@@ -4,7 +4,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /penstock ./cmd/penstock
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X github.com/penstock-io/penstock/cmd/penstock/cli.release=$VERSION" -o /penstock ./cmd/penstock
 
 # Time zones and certificates, no shell; the user is not root.
 FROM gcr.io/distroless/static-debian12:nonroot

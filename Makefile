@@ -3,6 +3,7 @@
 # make chaos    everything is broken while events go through; CHAOS=--long for an hour of it
 # make bench    Penstock beside what people use today
 # make build    bin/penstock
+# make release  bin/release: archives for Linux and macOS, and their sums; VERSION=1.2.3
 
 SHELL    := /bin/sh
 CACHE    := $(CURDIR)/.cache
@@ -18,10 +19,28 @@ E2E_ALL  = $(filter-out ./cmd/chaos,$(shell grep -rl --include='*_test.go' '^//g
 E2E_RACE = $(filter ./connectors/%,$(E2E_ALL))
 E2E      = $(filter-out $(E2E_RACE),$(E2E_ALL))
 
-.PHONY: build test test-unit test-e2e test-race chaos lint bench fuzz servers clean
+.PHONY: build release test test-unit test-e2e test-race chaos lint bench fuzz servers clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/penstock
+
+# The same commit and version give the same bytes, whoever builds: no paths, no times, no
+# owners. Go's own version is the one that go.mod names.
+VERSION  ?= 0.0.0-$(shell git rev-parse --short=12 HEAD)
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+release:
+	rm -rf bin/release && mkdir -p bin/release
+	set -e; for platform in $(PLATFORMS); do \
+		os=$${platform%/*} arch=$${platform#*/} name=penstock_$(VERSION)_$${platform%/*}_$${platform#*/}; \
+		mkdir bin/release/$$name; cp LICENSE README.md bin/release/$$name; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -buildvcs=false \
+			-ldflags='-s -w -buildid= -X github.com/penstock-io/penstock/cmd/penstock/cli.release=$(VERSION)' \
+			-o bin/release/$$name/penstock ./cmd/penstock; \
+		tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -C bin/release -cf - $$name | gzip -n9 >bin/release/$$name.tar.gz; \
+		rm -r bin/release/$$name; \
+	done
+	cd bin/release && sha256sum *.tar.gz >SHA256SUMS
 
 test: test-unit test-e2e test-race chaos
 

@@ -92,7 +92,10 @@ export async function events(path, signal, each) {
 }
 
 function eventOf(part, each) {
-  const data = part.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice(5).trimStart());
+  const data = part
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith('data:'))
+    .map((line) => line.slice(5).trimStart());
   if (data.length === 0) return;
   let value;
   try {

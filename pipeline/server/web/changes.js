@@ -19,5 +19,9 @@ export function tellChanges(pipelines) {
   }
   const sums = {};
   for (const p of changed) sums[p.state] = (sums[p.state] || 0) + 1;
-  say(`${changed.length} pipelines changed: ${Object.entries(sums).map(([state, n]) => `${n} ${state.toLowerCase()}`).join(', ')}`);
+  say(
+    `${changed.length} pipelines changed: ${Object.entries(sums)
+      .map(([state, n]) => `${n} ${state.toLowerCase()}`)
+      .join(', ')}`,
+  );
 }

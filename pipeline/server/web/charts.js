@@ -16,13 +16,29 @@ export class Chart {
     Object.assign(this, { label, unit, height, series, format, track: null, width: 0 });
     this.values = series.map(() => el('span', {}));
     const several = series.length > 1;
-    this.value = el('span', { class: 'value' }, series.map((s, i) => [several && el('span', { class: `key ${s.kind}`, 'aria-hidden': 'true' }), this.values[i]]), el('span', { text: unit }));
+    this.value = el(
+      'span',
+      { class: 'value' },
+      series.map((s, i) => [several && el('span', { class: `key ${s.kind}`, 'aria-hidden': 'true' }), this.values[i]]),
+      el('span', { text: unit }),
+    );
     this.when = el('span', { class: 'when dim' });
     this.grid = svg('g', { class: 'grid' });
     this.lines = series.map((s) => ({ area: svg('path', { class: `area ${s.kind}` }), line: svg('path', { class: `line ${s.kind}` }) }));
     this.cross = svg('line', { class: 'cross', y1: TOP, y2: height - BOTTOM });
-    this.picture = svg('svg', { class: 'chart', role: 'img', 'aria-label': label, height }, this.grid, this.lines.map((l) => [l.area, l.line]), this.cross);
-    this.node = el('figure', { class: 'figure', test }, el('figcaption', {}, el('span', { class: 'label', text: label }), this.value, this.when), this.picture);
+    this.picture = svg(
+      'svg',
+      { class: 'chart', role: 'img', 'aria-label': label, height },
+      this.grid,
+      this.lines.map((l) => [l.area, l.line]),
+      this.cross,
+    );
+    this.node = el(
+      'figure',
+      { class: 'figure', test },
+      el('figcaption', {}, el('span', { class: 'label', text: label }), this.value, this.when),
+      this.picture,
+    );
     this.picture.addEventListener('pointermove', (event) => this.point(event));
     this.picture.addEventListener('pointerleave', () => this.point(null));
     this.sized = new ResizeObserver(() => this.resize());
@@ -52,7 +68,15 @@ export class Chart {
     this.minutes = Math.min(MOST, Math.max(1, Math.ceil((this.now - first) / MINUTE)));
     this.span = this.minutes * MINUTE;
     const all = this.series.map((s) => track.points(s.field).filter(([t]) => t > this.now - this.span - 4000));
-    this.most = nice(Math.max(0, ...all.flat().map((p) => p[1]).filter((v) => !Number.isNaN(v))));
+    this.most = nice(
+      Math.max(
+        0,
+        ...all
+          .flat()
+          .map((p) => p[1])
+          .filter((v) => !Number.isNaN(v)),
+      ),
+    );
     all.forEach((points, i) => {
       const xy = points.map(([t, v]) => [this.x(t), this.y(v)]);
       setAttr(this.lines[i].line, 'd', lineOf(xy));
@@ -79,8 +103,10 @@ export class Chart {
     const steps = this.height < 90 ? 1 : 2;
     for (let i = 0; i <= steps; i++) {
       const v = (this.most * i) / steps;
-      parts.push(svg('line', { x1: LEFT, x2: this.width - RIGHT, y1: this.y(v), y2: this.y(v), class: i ? '' : 'floor' }),
-        svg('text', { x: LEFT - 6, y: this.y(v) + 4, 'text-anchor': 'end', text: this.format(v) }));
+      parts.push(
+        svg('line', { x1: LEFT, x2: this.width - RIGHT, y1: this.y(v), y2: this.y(v), class: i ? '' : 'floor' }),
+        svg('text', { x: LEFT - 6, y: this.y(v) + 4, 'text-anchor': 'end', text: this.format(v) }),
+      );
     }
     for (let minute = 0; minute <= this.minutes; minute += this.width < 420 ? this.minutes : 1) {
       const x = this.x(this.now - minute * MINUTE);
@@ -95,7 +121,11 @@ export class Chart {
     if (this.at) return;
     const values = this.say((s) => this.track.last(s.field));
     setText(this.when, '');
-    setAttr(this.picture, 'aria-label', `${this.label}, over the last minutes: now ${values.join(', ')}${this.unit}; the scale ends at ${this.format(this.most)}`);
+    setAttr(
+      this.picture,
+      'aria-label',
+      `${this.label}, over the last minutes: now ${values.join(', ')}${this.unit}; the scale ends at ${this.format(this.most)}`,
+    );
   }
 
   // say writes the value of each series.

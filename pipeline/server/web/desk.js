@@ -18,7 +18,9 @@ export class Desk {
     this.list = el('ol', { class: 'mistakes', 'aria-label': 'Mistakes' });
     this.soon = later(() => this.check(), PAUSE);
     this.editor = new Editor({
-      label, describedBy: 'verdict', save,
+      label,
+      describedBy: 'verdict',
+      save,
       changed: () => {
         changed();
         this.soon();
@@ -68,7 +70,11 @@ export class Desk {
       const all = problem.mistakes.length ? problem.mistakes : [{ what: problem.message, line: 0, column: 0 }];
       this.tell(all, `${plural(all.length, 'mistake')}.`, 'bad');
     } else {
-      this.tell([], problem.status === 403 ? 'Your token may only look: texts are not checked.' : `It could not be checked: ${problem.message}`, 'warn');
+      this.tell(
+        [],
+        problem.status === 403 ? 'Your token may only look: texts are not checked.' : `It could not be checked: ${problem.message}`,
+        'warn',
+      );
     }
   }
 
@@ -83,6 +89,15 @@ export class Desk {
   mistake({ what, line, column }) {
     if (!line) return el('li', { test: 'mistake', text: what });
     const jump = () => this.editor.jump(line, column);
-    return el('li', { test: 'mistake' }, el('button', { type: 'button', class: 'jump', onclick: jump }, el('span', { class: 'place', text: `line ${line}, column ${column}` }), ` ${what}`));
+    return el(
+      'li',
+      { test: 'mistake' },
+      el(
+        'button',
+        { type: 'button', class: 'jump', onclick: jump },
+        el('span', { class: 'place', text: `line ${line}, column ${column}` }),
+        ` ${what}`,
+      ),
+    );
   }
 }

@@ -21,6 +21,7 @@ const OUTLETS = [
 export class Diagram {
   constructor() {
     this.picture = svg('svg', { class: 'diagram', role: 'img', 'aria-label': 'The way of its records' });
+    this.split = svg('text', { class: 'more', 'text-anchor': 'end' });
     this.node = el('div', { class: 'diagram-box', test: 'diagram' }, this.picture);
     this.texts = {};
     this.way = null;
@@ -67,13 +68,18 @@ export class Diagram {
     const rates = { read: track ? track.lately('read') : NaN, written: track ? track.lately('written') : NaN };
     setAttr(this.picture, 'data-state', p.state);
     this.flow(f);
+    setText(this.split, f.split ? `split has made ${count(f.split)} more` : '');
     for (const [key, { number, rate, node }] of Object.entries(this.texts)) {
       setText(number, count(f[key]));
       if (rate) setText(rate, `${brief(rates[key])}/s`);
       setAttr(node, 'data-some', f[key] > 0);
     }
     const out = OUTLETS.map((o) => `${o.label} ${count(f[o.key])}`).join(', ');
-    setAttr(this.picture, 'aria-label', `${this.way.source.name} was read: ${count(f.read)} records. Taken out: ${out}. ${this.way.sink.name} has written: ${count(f.written)}.`);
+    setAttr(
+      this.picture,
+      'aria-label',
+      `${this.way.source.name} was read: ${count(f.read)} records. Taken out: ${out}. ${this.way.sink.name} has written: ${count(f.written)}.`,
+    );
   }
 
   // flow moves the water of what has grown since the figures before.
@@ -89,13 +95,34 @@ export class Diagram {
   pipe(key, d, kind = '') {
     const stream = svg('path', { d, class: `stream ${kind}` });
     this.streams.push({ key, stream });
-    return [svg('path', { d, class: `pipe ${kind}` }), svg('path', { d, class: `bore ${kind}` }), svg('path', { d, class: `water ${kind}` }), stream];
+    return [
+      svg('path', { d, class: `pipe ${kind}` }),
+      svg('path', { d, class: `bore ${kind}` }),
+      svg('path', { d, class: `water ${kind}` }),
+      stream,
+    ];
+  }
+
+  // title names what the transforms do, at the top of their box.
+  title(x, right, y) {
+    setAttr(this.split, 'x', right);
+    setAttr(this.split, 'y', y);
+    return [svg('text', { class: 'label', x, y, text: this.way.transforms.length ? 'transforms' : 'no transforms' }), this.split];
   }
 
   // figure draws a count with its name, and remembers it for update.
   figure(key, label, x, y, anchor, { rate, bad } = {}) {
-    const texts = { number: svg('text', { x, y: y + 16, class: 'number', 'text-anchor': anchor, text: '–' }), rate: rate && svg('text', { x, y: y + 31, class: 'rate', 'text-anchor': anchor, text: '–' }) };
-    texts.node = svg('g', { class: bad ? 'count bad' : 'count', test: `count-${key}` }, svg('text', { x, y, class: 'label', 'text-anchor': anchor, text: label }), texts.number, texts.rate);
+    const texts = {
+      number: svg('text', { x, y: y + 16, class: 'number', 'text-anchor': anchor, text: '–' }),
+      rate: rate && svg('text', { x, y: y + 31, class: 'rate', 'text-anchor': anchor, text: '–' }),
+    };
+    texts.node = svg(
+      'g',
+      { class: bad ? 'count bad' : 'count', test: `count-${key}` },
+      svg('text', { x, y, class: 'label', 'text-anchor': anchor, text: label }),
+      texts.number,
+      texts.rate,
+    );
     this.texts[key] = texts;
     return texts.node;
   }
@@ -133,10 +160,16 @@ function clip(text, most) {
 function box({ name, what, notes }, x, y, w, h, kind) {
   const lines = notes.filter(Boolean).slice(0, 2);
   const first = y + h / 2 + 5 - lines.length * 8;
-  return svg('g', { class: `box ${kind}` }, svg('title', { text: what || name }),
+  return svg(
+    'g',
+    { class: `box ${kind}` },
+    svg('title', { text: what || name }),
     svg('rect', { x, y, width: w, height: h, rx: 10 }),
     svg('text', { x: x + w / 2, y: first, class: 'name', 'text-anchor': 'middle', text: clip(name, Math.floor(w / 8)) }),
-    lines.map((line, i) => svg('text', { x: x + w / 2, y: first + 17 + i * 15, class: 'sub', 'text-anchor': 'middle', text: clip(line, Math.floor(w / 6.6)) })));
+    lines.map((line, i) =>
+      svg('text', { x: x + w / 2, y: first + 17 + i * 15, class: 'sub', 'text-anchor': 'middle', text: clip(line, Math.floor(w / 6.6)) }),
+    ),
+  );
 }
 
 // chips lays the transforms out in rows, in their order.
@@ -148,8 +181,18 @@ function chips(transforms, x, y, width) {
   let [at, row] = [oneRow ? x + gap : x, y];
   const parts = transforms.map(({ name, what }, i) => {
     if (at > x && at + widths[i] > x + width + 1) [at, row] = [x, row + CHIP + 8];
-    const drawn = svg('g', { class: 'valve' }, svg('title', { text: what }), svg('rect', { x: at, y: row, width: widths[i], height: CHIP, rx: 13 }),
-      svg('text', { x: at + widths[i] / 2, y: row + 17.5, 'text-anchor': 'middle', text: clip(`${i + 1} ${name}`, Math.floor(widths[i] / 7)) }));
+    const drawn = svg(
+      'g',
+      { class: 'valve' },
+      svg('title', { text: what }),
+      svg('rect', { x: at, y: row, width: widths[i], height: CHIP, rx: 13 }),
+      svg('text', {
+        x: at + widths[i] / 2,
+        y: row + 17.5,
+        'text-anchor': 'middle',
+        text: clip(`${i + 1} ${name}`, Math.floor(widths[i] / 7)),
+      }),
+    );
     at += widths[i] + gap;
     return drawn;
   });
@@ -166,17 +209,29 @@ function lying(d, width) {
   const floor = TOP + tall;
   const middle = oneRow ? 44 + CHIP / 2 : TOP + tall / 2;
   const right = left + inner;
-  const ways = oneRow ? [d.pipe('read', `M${BOX - 6} ${middle}H${left + inner / 2}`), d.pipe('written', `M${left + inner / 2} ${middle}H${width - BOX + 6}`)]
+  const ways = oneRow
+    ? [d.pipe('read', `M${BOX - 6} ${middle}H${left + inner / 2}`), d.pipe('written', `M${left + inner / 2} ${middle}H${width - BOX + 6}`)]
     : [d.pipe('read', `M${BOX - 6} ${middle}H${left}`), d.pipe('written', `M${right} ${middle}H${width - BOX + 6}`)];
   const outlets = OUTLETS.map((outlet, i) => {
     const x = left + ((i + 0.5) * inner) / OUTLETS.length;
-    return [d.pipe(outlet.key, `M${x} ${floor}V${floor + 20}`, 'thin'), d.figure(outlet.key, outlet.label, x, floor + 38, 'middle', outlet)];
+    return [
+      d.pipe(outlet.key, `M${x} ${floor}V${floor + 20}`, 'thin'),
+      d.figure(outlet.key, outlet.label, x, floor + 38, 'middle', outlet),
+    ];
   });
-  const parts = [svg('rect', { class: 'works', x: left, y: TOP, width: inner, height: tall, rx: 12 }), ways, outlets,
-    svg('text', { class: 'label', x: left + 14, y: 28, text: d.way.transforms.length ? 'transforms' : 'no transforms' }), inside,
-    box(d.way.source, 0.5, middle - 38, BOX, 76, 'source'), box(d.way.sink, width - BOX - 0.5, middle - 38, BOX, 76, 'sink'),
-    d.figure('read', 'read', BOX + edge / 2, middle - 36, 'middle', {}), d.figure('written', 'written', width - BOX - edge / 2, middle - 36, 'middle', {}),
-    rateUnder(d, 'read', BOX + edge / 2, middle + 27), rateUnder(d, 'written', width - BOX - edge / 2, middle + 27)];
+  const parts = [
+    svg('rect', { class: 'works', x: left, y: TOP, width: inner, height: tall, rx: 12 }),
+    ways,
+    outlets,
+    d.title(left + 14, right - 14, 28),
+    inside,
+    box(d.way.source, 0.5, middle - 38, BOX, 76, 'source'),
+    box(d.way.sink, width - BOX - 0.5, middle - 38, BOX, 76, 'sink'),
+    d.figure('read', 'read', BOX + edge / 2, middle - 36, 'middle', {}),
+    d.figure('written', 'written', width - BOX - edge / 2, middle - 36, 'middle', {}),
+    rateUnder(d, 'read', BOX + edge / 2, middle + 27),
+    rateUnder(d, 'written', width - BOX - edge / 2, middle + 27),
+  ];
   return { parts: parts.flat(Infinity), height: floor + 60 };
 }
 
@@ -196,11 +251,21 @@ function standing(d, width) {
   const ways = [d.pipe('read', `M${pipeX} 60V${top + 1}`), d.pipe('written', `M${pipeX} ${end}V${sinkY + 6}`)];
   const outlets = OUTLETS.map((outlet, i) => {
     const y = end + 26 + i * 38;
-    return [d.pipe(outlet.key, `M${pipeX + 8} ${y}H${pipeX + 34}`, 'thin'), d.figure(outlet.key, outlet.label, pipeX + 46, y - 4, 'start', outlet)];
+    return [
+      d.pipe(outlet.key, `M${pipeX + 8} ${y}H${pipeX + 34}`, 'thin'),
+      d.figure(outlet.key, outlet.label, pipeX + 46, y - 4, 'start', outlet),
+    ];
   });
-  const parts = [svg('rect', { class: 'works', x: 0.5, y: top, width: width - 1, height: end - top, rx: 12 }), ways, outlets,
-    svg('text', { class: 'label', x: 14, y: top + 22, text: d.way.transforms.length ? 'transforms' : 'no transforms' }), inside,
-    box(d.way.source, 0.5, 4, width - 1, 64, 'source'), box(d.way.sink, 0.5, sinkY, width - 1, 64, 'sink'),
-    d.figure('read', 'read', pipeX + 46, 88, 'start', { rate: true }), d.figure('written', 'written', pipeX + 46, sinkY - 50, 'start', { rate: true })];
+  const parts = [
+    svg('rect', { class: 'works', x: 0.5, y: top, width: width - 1, height: end - top, rx: 12 }),
+    ways,
+    outlets,
+    d.title(14, width - 14, top + 22),
+    inside,
+    box(d.way.source, 0.5, 4, width - 1, 64, 'source'),
+    box(d.way.sink, 0.5, sinkY, width - 1, 64, 'sink'),
+    d.figure('read', 'read', pipeX + 46, 88, 'start', { rate: true }),
+    d.figure('written', 'written', pipeX + 46, sinkY - 50, 'start', { rate: true }),
+  ];
   return { parts: parts.flat(Infinity), height: sinkY + 70 };
 }

@@ -11,7 +11,16 @@ export class Editor {
     this.marks = new Map(); // line → columns
     this.shown = []; // what the lines behind show
     this.back = el('pre', { class: 'back', 'aria-hidden': 'true' });
-    this.area = el('textarea', { class: 'area', test: 'editor', 'aria-label': label, 'aria-describedby': describedBy, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off', wrap: 'off' });
+    this.area = el('textarea', {
+      class: 'area',
+      test: 'editor',
+      'aria-label': label,
+      'aria-describedby': describedBy,
+      spellcheck: 'false',
+      autocomplete: 'off',
+      autocapitalize: 'off',
+      wrap: 'off',
+    });
     this.node = el('div', { class: 'editor' }, el('div', { class: 'paper' }, this.back, this.area));
     this.area.addEventListener('input', () => {
       this.render();
@@ -95,6 +104,8 @@ export class Editor {
 }
 
 function lineOf({ text, columns }) {
-  const parts = marked(text, columns || []).map(([part, kind, bad]) => el('span', { class: [kind && `y-${kind}`, bad && 'y-bad'].filter(Boolean).join(' ') || null, text: part }));
+  const parts = marked(text, columns || []).map(([part, kind, bad]) =>
+    el('span', { class: [kind && `y-${kind}`, bad && 'y-bad'].filter(Boolean).join(' ') || null, text: part }),
+  );
   return el('span', { class: 'line', 'data-bad': Boolean(columns) }, parts, '\n');
 }

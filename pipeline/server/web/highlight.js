@@ -1,6 +1,7 @@
 // Colours for YAML, a line at a time: enough to see keys, texts and comments apart.
 
-const TOKEN = /("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(\$\{[^}]*\}|\*{8})|((?<=^|\s)#.*$)|([\w.$*-]+)(?=\s*:(?:\s|$))|(?<![\w.])(-?\d+(?:\.\d+)?(?:[a-zA-Z]+)?|true|false|null)(?![\w.])/g;
+const TOKEN =
+  /("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(\$\{[^}]*\}|\*{8})|((?<=^|\s)#.*$)|([\w.$*-]+)(?=\s*:(?:\s|$))|(?<![\w.])(-?\d+(?:\.\d+)?(?:[a-zA-Z]+)?|true|false|null)(?![\w.])/g;
 
 const KINDS = ['', 'text', 'variable', 'comment', 'key', 'number'];
 

@@ -47,18 +47,37 @@ class Letters {
   }
 
   tell(letters) {
-    setText(this.status, letters.length === 0 ? 'There are none.' : letters.length < LIMIT ? plural(letters.length, 'dead letter') : `The first ${LIMIT}`);
+    setText(
+      this.status,
+      letters.length === 0 ? 'There are none.' : letters.length < LIMIT ? plural(letters.length, 'dead letter') : `The first ${LIMIT}`,
+    );
     show(this.all, letters.length > 0);
     this.list.replaceChildren(...letters.map((letter) => this.letter(letter)));
   }
 
   letter(letter) {
-    const inside = el('details', { class: 'record', test: `letter-${letter.id}` }, el('summary', {},
-      el('span', { class: 'dim', text: moment(letter.time) }), el('code', { text: letter.transform || letter.stage }), el('span', { class: 'wrong', text: letter.error }), el('code', { class: 'short', text: shortly(letter.value ?? '', 100) })));
+    const inside = el(
+      'details',
+      { class: 'record', test: `letter-${letter.id}` },
+      el(
+        'summary',
+        {},
+        el('span', { class: 'dim', text: moment(letter.time) }),
+        el('code', { text: letter.transform || letter.stage }),
+        el('span', { class: 'wrong', text: letter.error }),
+        el('code', { class: 'short', text: shortly(letter.value ?? '', 100) }),
+      ),
+    );
     inside.addEventListener('toggle', () => {
       if (inside.open && inside.children.length === 1) inside.append(insideOf(letter));
     });
-    const replay = el('button', { type: 'button', test: `replay-${letter.id}`, 'aria-label': `Replay the letter of ${moment(letter.time)}`, text: 'Replay', onclick: () => this.replay([letter.id], 'Replay this letter?') });
+    const replay = el('button', {
+      type: 'button',
+      test: `replay-${letter.id}`,
+      'aria-label': `Replay the letter of ${moment(letter.time)}`,
+      text: 'Replay',
+      onclick: () => this.replay([letter.id], 'Replay this letter?'),
+    });
     return el('div', { class: 'letter' }, inside, replay);
   }
 
@@ -67,7 +86,14 @@ class Letters {
   }
 
   async replay(ids, title) {
-    if (!(await confirm(title, 'They are given back to the source, and go through the pipeline again. Do so once what was wrong is mended.', 'Replay'))) return;
+    if (
+      !(await confirm(
+        title,
+        'They are given back to the source, and go through the pipeline again. Do so once what was wrong is mended.',
+        'Replay',
+      ))
+    )
+      return;
     try {
       const { replayed } = await sendJSON('POST', at(this.name, 'dead-letters', 'replay'), { ids });
       note(`${plural(replayed, 'dead letter was', 'dead letters were')} given back to the source.`);
@@ -79,11 +105,37 @@ class Letters {
 }
 
 function insideOf(letter) {
-  const facts = [['Error', letter.error], ['Stage', letter.stage], ['Transform', letter.transform], ['From', `${letter.shard} ${letter.position}`], ['Attempts', letter.attempts], ['Key', letter.key]];
+  const facts = [
+    ['Error', letter.error],
+    ['Stage', letter.stage],
+    ['Transform', letter.transform],
+    ['From', `${letter.shard} ${letter.position}`],
+    ['Attempts', letter.attempts],
+    ['Key', letter.key],
+  ];
   const headers = letter.headers || [];
-  return el('div', { class: 'inside' },
-    el('dl', { class: 'facts-list' }, facts.filter(([, v]) => v !== undefined && v !== '' && v !== null).map(([k, v]) => [el('dt', { text: k }), el('dd', { text: String(v) })])),
+  return el(
+    'div',
+    { class: 'inside' },
+    el(
+      'dl',
+      { class: 'facts-list' },
+      facts
+        .filter(([, v]) => v !== undefined && v !== '' && v !== null)
+        .map(([k, v]) => [el('dt', { text: k }), el('dd', { text: String(v) })]),
+    ),
     el('pre', { class: 'json', tabindex: '0', 'aria-label': 'Value', text: pretty(parsed(letter.value)) }),
     letter.cut && el('p', { class: 'dim', text: 'This is its beginning alone: it is too long to show.' }),
-    headers.length > 0 && el('details', {}, el('summary', { text: plural(headers.length, 'header') }), el('dl', { class: 'facts-list' }, headers.map(({ key, value }) => [el('dt', { text: key }), el('dd', { text: String(value) })]))));
+    headers.length > 0 &&
+      el(
+        'details',
+        {},
+        el('summary', { text: plural(headers.length, 'header') }),
+        el(
+          'dl',
+          { class: 'facts-list' },
+          headers.map(({ key, value }) => [el('dt', { text: key }), el('dd', { text: String(value) })]),
+        ),
+      ),
+  );
 }

@@ -38,23 +38,48 @@ class List {
     this.rows = new Map();
     this.seen = newSeen((row) => this.drawRow(row));
     this.states = new States(kept.states, () => this.render());
-    this.filter = el('input', { type: 'search', placeholder: 'name, route, reason', 'aria-label': 'Filter pipelines', test: 'filter', value: kept.words, oninput: () => this.filtered() });
+    this.filter = el('input', {
+      type: 'search',
+      placeholder: 'name, route, reason',
+      'aria-label': 'Filter pipelines',
+      test: 'filter',
+      value: kept.words,
+      oninput: () => this.filtered(),
+    });
     this.sum = el('p', { class: 'sum', test: 'sum' });
     this.problems = el('section', { class: 'panel problems', 'aria-label': 'Problems of files', test: 'files', hidden: true });
-    this.chart = new Chart({ label: 'All pipelines', unit: ' records/s', height: 72, series: [{ field: 'read', name: 'read', kind: 'water' }], format: brief });
+    this.chart = new Chart({
+      label: 'All pipelines',
+      unit: ' records/s',
+      height: 72,
+      series: [{ field: 'read', name: 'read', kind: 'water' }],
+      format: brief,
+    });
     this.body = el('tbody', { role: 'rowgroup' });
     this.empty = el('p', { class: 'empty', test: 'empty', text: 'Loading…' });
     this.heads = COLUMNS.map((column) => this.head(column));
-    this.table = el('table', { class: 'pipelines', role: 'table', 'aria-label': 'Pipelines' }, el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, this.heads)), this.body);
+    this.table = el(
+      'table',
+      { class: 'pipelines', role: 'table', 'aria-label': 'Pipelines' },
+      el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, this.heads)),
+      this.body,
+    );
   }
 
   nodes() {
     return [
-      el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: 'Pipelines' }), this.sum, el('a', { class: 'button primary', href: '#/new', test: 'new', text: 'New pipeline' })),
+      el(
+        'div',
+        { class: 'title' },
+        el('h1', { tabindex: '-1', text: 'Pipelines' }),
+        this.sum,
+        el('a', { class: 'button primary', href: '#/new', test: 'new', text: 'New pipeline' }),
+      ),
       el('section', { class: 'panel river', 'aria-label': 'All pipelines together' }, this.chart.node),
       this.problems,
       el('div', { class: 'tools' }, this.filter, this.states.node),
-      this.table, this.empty,
+      this.table,
+      this.empty,
     ];
   }
 
@@ -70,7 +95,12 @@ class List {
 
   head(column) {
     if (!column.by) return el('th', { scope: 'col', role: 'columnheader', class: `h-${column.key}`, text: column.label });
-    const button = el('button', { type: 'button', test: `sort-${column.key}`, onclick: () => this.sortBy(column) }, column.label, el('span', { class: 'arrow', 'aria-hidden': 'true' }));
+    const button = el(
+      'button',
+      { type: 'button', test: `sort-${column.key}`, onclick: () => this.sortBy(column) },
+      column.label,
+      el('span', { class: 'arrow', 'aria-hidden': 'true' }),
+    );
     return el('th', { scope: 'col', role: 'columnheader', class: `h-${column.key}` }, button);
   }
 
@@ -107,7 +137,7 @@ class List {
     for (const [name, row] of this.rows) if (!store.pipelines.has(name)) this.drop(name, row);
     this.states.update(store.pipelines);
     this.chart.draw(store.all);
-    setText(this.sum, `${plural(store.pipelines.size, 'pipeline')}, ${brief(store.all.lately('read'))} records/s`);
+    setText(this.sum, plural(store.pipelines.size, 'pipeline'));
     this.tellProblems();
     this.render();
   }
@@ -125,18 +155,27 @@ class List {
   render(asked) {
     const column = COLUMNS.find((c) => c.key === kept.column);
     const wanted = [...store.pipelines.values()].filter((p) => this.matches(p));
-    const nodes = this.ordered(wanted, column, asked).map((p) => this.rows.get(p.name)?.node).filter(Boolean);
+    const nodes = this.ordered(wanted, column, asked)
+      .map((p) => this.rows.get(p.name)?.node)
+      .filter(Boolean);
     arrange(this.body, nodes);
     show(this.table, nodes.length > 0);
     show(this.empty, nodes.length === 0);
-    if (store.loaded) setText(this.empty, store.pipelines.size ? 'No pipeline is like that.' : 'There are no pipelines yet. Add one, or put a file into the folder that is served.');
+    if (store.loaded)
+      setText(
+        this.empty,
+        store.pipelines.size
+          ? 'No pipeline is like that.'
+          : 'There are no pipelines yet. Add one, or put a file into the folder that is served.',
+      );
   }
 
   ordered(wanted, column, asked) {
     const way = kept.most ? -1 : 1;
     const keys = new Map(wanted.map((p) => [p, column.by(p)]));
     const busy = column.moves && !asked && this.body.matches(':hover, :focus-within');
-    if (busy) { // rows must not move away under a pointer
+    if (busy) {
+      // rows must not move away under a pointer
       const order = new Map([...this.body.children].map((node, i) => [node.row, i]));
       for (const p of wanted) keys.set(p, order.get(p.name) ?? Infinity);
       return wanted.sort((a, b) => keys.get(a) - keys.get(b));
@@ -147,7 +186,10 @@ class List {
   matches(p) {
     if (kept.states.size && !kept.states.has(p.state)) return false;
     const text = `${p.name} ${p.route} ${p.state} ${p.reason || ''} ${p.origin}`.toLowerCase();
-    return kept.words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+    return kept.words
+      .toLowerCase()
+      .split(/\s+/)
+      .every((word) => text.includes(word));
   }
 
   tellProblems() {
@@ -156,7 +198,14 @@ class List {
     if (now === this.toldProblems) return;
     this.toldProblems = now;
     show(this.problems, files.length > 0);
-    this.problems.replaceChildren(el('h2', { text: `${plural(files.length, 'file')} with problems` }), el('dl', {}, files.map(([file, what]) => [el('dt', { text: file }), el('dd', { text: what })])));
+    this.problems.replaceChildren(
+      el('h2', { text: `${plural(files.length, 'file')} with problems` }),
+      el(
+        'dl',
+        {},
+        files.map(([file, what]) => [el('dt', { text: file }), el('dd', { text: what })]),
+      ),
+    );
   }
 }
 

@@ -1,13 +1,13 @@
 // The tab with a pipeline's log.
 
 import { el, setText } from './dom.js';
-import { at, events } from './api.js';
+import { at } from './api.js';
+import { listen } from './stream.js';
 import { missing } from './parts.js';
 import { clock } from './words.js';
 
 const MOST = 1000;
 const EVERY = 250;
-const AGAIN = 3000;
 const LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'];
 
 export function openLog(panel, name) {
@@ -24,10 +24,23 @@ class Log {
     this.fresh = [];
     this.leave = new AbortController();
     this.status = el('p', { class: 'dim', role: 'status', test: 'log-status', text: 'Waiting for a line…' });
-    this.level = el('select', { id: 'level', test: 'level', onchange: () => this.again() }, LEVELS.map((level) => el('option', { value: level, text: level.toLowerCase(), selected: level === 'INFO' })));
-    this.words = el('input', { type: 'search', placeholder: 'only lines with this text', 'aria-label': 'Only lines with this text', test: 'log-filter', oninput: () => this.again() });
+    this.level = el(
+      'select',
+      { id: 'level', test: 'level', onchange: () => this.again() },
+      LEVELS.map((level) => el('option', { value: level, text: level.toLowerCase(), selected: level === 'INFO' })),
+    );
+    this.words = el('input', {
+      type: 'search',
+      placeholder: 'only lines with this text',
+      'aria-label': 'Only lines with this text',
+      test: 'log-filter',
+      oninput: () => this.again(),
+    });
     this.list = el('ol', { class: 'log', tabindex: '0', 'aria-label': 'Log, the newest line last', test: 'log' });
-    panel.append(el('div', { class: 'tools' }, el('label', { for: 'level', text: 'From' }), this.level, this.words, this.status), this.list);
+    panel.append(
+      el('div', { class: 'tools' }, el('label', { for: 'level', text: 'From' }), this.level, this.words, this.status),
+      this.list,
+    );
     this.timer = setInterval(() => this.flush(), EVERY);
   }
 
@@ -36,20 +49,22 @@ class Log {
     clearInterval(this.timer);
   }
 
-  async listen() {
-    while (!this.leave.signal.aborted) {
-      try {
-        await events(at(this.name, 'logs'), this.leave.signal, (line) => this.fresh.push(line));
-      } catch (problem) {
-        if (problem.name === 'AbortError') return;
-        if (problem.status === 404) {
-          this.panel.replaceChildren(missing('log to look at'));
-          return;
-        }
-        setText(this.status, problem.message);
-      }
-      await new Promise((go) => setTimeout(go, AGAIN));
-    }
+  listen() {
+    listen(at(this.name, 'logs'), this.leave.signal, {
+      each: (line) => this.take(line),
+      gone: () => this.panel.replaceChildren(missing('log to look at')),
+      tell: (text) => setText(this.status, text),
+      begins: () => {
+        this.until = this.newest;
+      },
+    });
+  }
+
+  // take leaves out what a stream that begins again tells for the second time.
+  take(line) {
+    if (this.until && line.time <= this.until) return;
+    this.newest = line.time;
+    this.fresh.push(line);
   }
 
   wanted(line) {
@@ -78,6 +93,15 @@ class Log {
 
 function lineOf(line) {
   const { time, level, msg, pipeline, ...rest } = line;
-  const more = Object.entries(rest).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('  ');
-  return el('li', { 'data-level': level, test: 'line' }, el('span', { class: 'dim', text: clock(time) }), el('span', { class: 'level', text: level }), el('span', { text: msg }), more && el('span', { class: 'rest', text: more }));
+  const more = Object.entries(rest)
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join('  ');
+  return el(
+    'li',
+    { 'data-level': level, test: 'line' },
+    el('span', { class: 'dim', text: clock(time) }),
+    el('span', { class: 'level', text: level }),
+    el('span', { text: msg }),
+    more && el('span', { class: 'rest', text: more }),
+  );
 }

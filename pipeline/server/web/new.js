@@ -8,7 +8,9 @@ import { Desk } from './desk.js';
 
 // BEGINNINGS are texts to begin with.
 const BEGINNINGS = [
-  ['Redis list to Kafka', `name: my-pipeline
+  [
+    'Redis list to Kafka',
+    `name: my-pipeline
 source:
   redis_list:
     url: redis://localhost:6379/0
@@ -22,8 +24,11 @@ sink:
     brokers: ["localhost:9092"]
     topic: user_behavior_topic
     key: value.user_id         # one user's events go to one partition
-`],
-  ['Redis stream to Kafka', `name: my-pipeline
+`,
+  ],
+  [
+    'Redis stream to Kafka',
+    `name: my-pipeline
 source:
   redis_stream:
     url: redis://localhost:6379/0
@@ -32,8 +37,11 @@ sink:
   kafka:
     brokers: ["localhost:9092"]
     topic: events
-`],
-  ['A pretend shop to nowhere, to look around', `name: pretend-shop
+`,
+  ],
+  [
+    'A pretend shop to nowhere, to look around',
+    `name: pretend-shop
 source:
   generate: {rate: 100}
   format: json
@@ -43,10 +51,15 @@ transforms:
 sink:
   drop: {}
 delivery: at_least_once
-`],
+`,
+  ],
 ];
 
-const STARTS = [['RUNNING', 'runs at once'], ['PAUSED', 'is paused'], ['STOPPED', 'is stopped']];
+const STARTS = [
+  ['RUNNING', 'runs at once'],
+  ['PAUSED', 'is paused'],
+  ['STOPPED', 'is stopped'],
+];
 
 // What was written stays while one looks elsewhere, the reference above all.
 let draft = null;
@@ -60,9 +73,23 @@ export function openNew(main) {
 
 class New {
   constructor() {
-    this.desk = new Desk({ label: 'YAML of the new pipeline', changed: () => { draft = this.desk.text; }, save: () => this.save() });
-    this.begin = el('select', { id: 'begin', test: 'begin', onchange: () => this.beginWith() }, BEGINNINGS.map(([label], i) => el('option', { value: String(i), text: label })));
-    this.start = el('select', { id: 'start', test: 'start' }, STARTS.map(([value, label]) => el('option', { value, text: label })));
+    this.desk = new Desk({
+      label: 'YAML of the new pipeline',
+      changed: () => {
+        draft = this.desk.text;
+      },
+      save: () => this.save(),
+    });
+    this.begin = el(
+      'select',
+      { id: 'begin', test: 'begin', onchange: () => this.beginWith() },
+      BEGINNINGS.map(([label], i) => el('option', { value: String(i), text: label })),
+    );
+    this.start = el(
+      'select',
+      { id: 'start', test: 'start' },
+      STARTS.map(([value, label]) => el('option', { value, text: label })),
+    );
     this.button = el('button', { type: 'button', class: 'primary', test: 'save', text: 'Add it', onclick: () => this.save() });
     this.wrong = el('p', { class: 'reason-box bad', role: 'alert', test: 'save-error', hidden: true });
   }
@@ -71,11 +98,18 @@ class New {
     return [
       el('p', { class: 'crumb' }, el('a', { href: '#/', text: 'Pipelines' }), ' /'),
       el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: 'New pipeline' })),
-      el('div', { class: 'tools' },
-        el('label', { for: 'begin', text: 'Begin with' }), this.begin,
-        el('label', { for: 'start', text: 'Once added it' }), this.start, this.button,
-        el('a', { class: 'aside', href: '#/reference', text: 'What there is' })),
-      this.wrong, this.desk.node,
+      el(
+        'div',
+        { class: 'tools' },
+        el('label', { for: 'begin', text: 'Begin with' }),
+        this.begin,
+        el('label', { for: 'start', text: 'Once added it' }),
+        this.start,
+        this.button,
+        el('a', { class: 'aside', href: '#/reference', text: 'What there is' }),
+      ),
+      this.wrong,
+      this.desk.node,
     ];
   }
 

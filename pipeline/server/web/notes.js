@@ -12,7 +12,13 @@ export function say(text) {
 
 // note shows a message. One of an error stays until it is put away.
 export function note(text, isError = false) {
-  const away = el('button', { type: 'button', class: 'quiet', 'aria-label': 'Put this message away', text: '✕', onclick: () => box.remove() });
+  const away = el('button', {
+    type: 'button',
+    class: 'quiet',
+    'aria-label': 'Put this message away',
+    text: '✕',
+    onclick: () => box.remove(),
+  });
   const box = el('div', { class: isError ? 'note bad' : 'note', test: isError ? 'error' : 'note' }, el('p', { text }), away);
   notes.append(box);
   if (!isError) setTimeout(() => box.remove(), 6000);
@@ -30,13 +36,22 @@ export function complain(what, problem) {
 // whether to do it.
 export function confirm(title, text, yes) {
   return new Promise((resolve) => {
-    const dialog = el('dialog', { 'aria-labelledby': 'ask-title', 'aria-describedby': 'ask-text', test: 'dialog' },
-      el('form', { method: 'dialog' },
+    const dialog = el(
+      'dialog',
+      { 'aria-labelledby': 'ask-title', 'aria-describedby': 'ask-text', test: 'dialog' },
+      el(
+        'form',
+        { method: 'dialog' },
         el('h2', { id: 'ask-title', text: title }),
         el('p', { id: 'ask-text', text }),
-        el('div', { class: 'buttons' },
+        el(
+          'div',
+          { class: 'buttons' },
           el('button', { value: '', class: 'quiet', test: 'cancel', autofocus: true, text: 'Cancel' }),
-          el('button', { value: 'yes', class: 'danger', test: 'confirm', text: yes }))));
+          el('button', { value: 'yes', class: 'danger', test: 'confirm', text: yes }),
+        ),
+      ),
+    );
     dialog.addEventListener('close', () => {
       dialog.remove();
       resolve(dialog.returnValue === 'yes');

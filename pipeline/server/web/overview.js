@@ -27,19 +27,48 @@ class Overview {
     this.leave = new AbortController();
     this.diagram = new Diagram();
     this.charts = [
-      new Chart({ label: 'Rate', unit: ' a second', format: brief, test: 'chart-rate', series: [{ field: 'read', name: 'read', kind: 'water' }, { field: 'written', name: 'written', kind: 'good' }] }),
-      new Chart({ label: 'Lag', unit: ' waiting', format: brief, test: 'chart-lag', series: [{ field: 'lag', name: 'lag', kind: 'warn' }] }),
-      new Chart({ label: 'Latency', format: seconds, test: 'chart-latency', series: [{ field: 'latency', name: 'latency', kind: 'calm' }] }),
+      new Chart({
+        label: 'Rate',
+        unit: ' a second',
+        format: brief,
+        test: 'chart-rate',
+        series: [
+          { field: 'read', name: 'read', kind: 'water' },
+          { field: 'written', name: 'written', kind: 'good' },
+        ],
+      }),
+      new Chart({
+        label: 'Lag',
+        unit: ' waiting',
+        format: brief,
+        test: 'chart-lag',
+        series: [{ field: 'lag', name: 'lag', kind: 'warn' }],
+      }),
+      new Chart({
+        label: 'Latency',
+        format: seconds,
+        test: 'chart-latency',
+        series: [{ field: 'latency', name: 'latency', kind: 'calm' }],
+      }),
     ];
-    this.words = el('section', { class: 'panel words', 'aria-label': 'What is promised', test: 'guarantee' }, el('p', { class: 'dim', text: 'Reading what it promises…' }));
+    this.words = el(
+      'section',
+      { class: 'panel words', 'aria-label': 'What is promised', test: 'guarantee' },
+      el('p', { class: 'dim', text: 'Reading what it promises…' }),
+    );
     this.shards = el('section', { class: 'panel shards', 'aria-label': 'Lag by shard', hidden: true });
   }
 
   nodes() {
     return [
       el('section', { class: 'panel picture', 'aria-label': 'The way of its records' }, this.diagram.node),
-      el('div', { class: 'charts' }, this.charts.map((chart) => el('section', { class: 'panel', 'aria-label': chart.label }, chart.node))),
-      this.words, this.shards,
+      el(
+        'div',
+        { class: 'charts' },
+        this.charts.map((chart) => el('section', { class: 'panel', 'aria-label': chart.label }, chart.node)),
+      ),
+      this.words,
+      this.shards,
     ];
   }
 
@@ -81,9 +110,26 @@ class Overview {
     if (!this.shardRows) {
       this.shardRows = el('tbody', {});
       this.shardMore = el('p', { class: 'dim' });
-      this.shards.append(el('h2', { text: 'Lag by shard' }), el('table', { class: 'small' }, el('thead', {}, el('tr', {}, el('th', { scope: 'col', text: 'Shard' }), el('th', { scope: 'col', class: 'number', text: 'Records wait' }))), this.shardRows), this.shardMore);
+      this.shards.append(
+        el('h2', { text: 'Lag by shard' }),
+        el(
+          'table',
+          { class: 'small' },
+          el(
+            'thead',
+            {},
+            el('tr', {}, el('th', { scope: 'col', text: 'Shard' }), el('th', { scope: 'col', class: 'number', text: 'Records wait' })),
+          ),
+          this.shardRows,
+        ),
+        this.shardMore,
+      );
     }
-    this.shardRows.replaceChildren(...all.slice(0, MOST_SHARDS).map(([shard, n]) => el('tr', {}, el('th', { scope: 'row', text: shard }), el('td', { class: 'number', text: count(n) }))));
+    this.shardRows.replaceChildren(
+      ...all
+        .slice(0, MOST_SHARDS)
+        .map(([shard, n]) => el('tr', {}, el('th', { scope: 'row', text: shard }), el('td', { class: 'number', text: count(n) }))),
+    );
     setText(this.shardMore, all.length > MOST_SHARDS ? `and ${all.length - MOST_SHARDS} more shards that wait less` : '');
   }
 }
@@ -92,18 +138,40 @@ class Overview {
 function explained(said) {
   const [short, long] = GUARANTEE[said.delivery] || [said.delivery, ''];
   return [
-    el('h2', { text: short, test: 'delivery' }), el('p', { text: long }),
-    el('div', { class: 'reasons' },
-      points('Because', said.because), points('Order', said.order), points('Several instances', said.instances),
-      points('What only its servers can tell', said.asks)),
-    more('The way of a record', el('ol', { class: 'way' }, (said.way || []).map((step) => el('li', {}, el('code', { text: step.stage }), ` ${step.what}`)))),
+    el('h2', { text: short, test: 'delivery' }),
+    el('p', { text: long }),
+    el(
+      'div',
+      { class: 'reasons' },
+      points('Because', said.because),
+      points('Order', said.order),
+      points('Several instances', said.instances),
+      points('What only its servers can tell', said.asks),
+    ),
+    more(
+      'The way of a record',
+      el(
+        'ol',
+        { class: 'way' },
+        (said.way || []).map((step) => el('li', {}, el('code', { text: step.stage }), ` ${step.what}`)),
+      ),
+    ),
     said.file && more('The whole file, defaults filled in', el('pre', { class: 'json', tabindex: '0', text: said.file })),
   ].filter(Boolean);
 }
 
 function points(title, list) {
   if (!list || list.length === 0) return null;
-  return el('div', {}, el('h3', { text: title }), el('ul', {}, list.map((text) => el('li', { text }))));
+  return el(
+    'div',
+    {},
+    el('h3', { text: title }),
+    el(
+      'ul',
+      {},
+      list.map((text) => el('li', { text })),
+    ),
+  );
 }
 
 function more(title, ...kids) {

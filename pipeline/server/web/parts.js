@@ -9,7 +9,12 @@ export class State {
   constructor(test) {
     this.shape = svg('path', {});
     this.word = el('span', { class: 'word' });
-    this.node = el('span', { class: 'state', test }, svg('svg', { class: 'shape', viewBox: '0 0 12 12', width: 12, height: 12, 'aria-hidden': 'true' }, this.shape), this.word);
+    this.node = el(
+      'span',
+      { class: 'state', test },
+      svg('svg', { class: 'shape', viewBox: '0 0 12 12', width: 12, height: 12, 'aria-hidden': 'true' }, this.shape),
+      this.word,
+    );
   }
 
   update(state) {

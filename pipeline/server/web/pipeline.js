@@ -5,6 +5,7 @@ import { ask, at } from './api.js';
 import { refresh, store } from './store.js';
 import { complain, confirm, note } from './notes.js';
 import { Since, State } from './parts.js';
+import { brief } from './words.js';
 import { openOverview } from './overview.js';
 import { openText } from './yaml.js';
 import { openTap } from './tap.js';
@@ -24,10 +25,29 @@ const ACTIONS = [
   { key: 'pause', label: 'Pause', title: 'Read nothing, and keep the connections', can: (p) => p.wanted === 'RUNNING' && !isOver(p) },
   { key: 'resume', label: 'Resume', title: 'Run', can: (p) => p.wanted !== 'RUNNING' || isOver(p) },
   { key: 'restart', label: 'Restart', title: 'End the run and begin another one', can: (p) => p.wanted !== 'STOPPED' },
-  { key: 'stop', label: 'Stop', title: 'Settle what is under way, and free the connections', can: (p) => p.wanted !== 'STOPPED',
-    asks: (name) => [`Stop ${name}?`, 'What is under way is settled first, and the connections are closed then. Nothing is lost: resume it and it goes on where it was.', 'Stop it'] },
-  { key: 'delete', label: 'Delete', title: 'End it and forget it', danger: true, can: (p) => p.origin === 'api',
-    asks: (name) => [`Delete ${name}?`, 'It ends, and its text is forgotten. How far it has come stays noted where it writes to.', 'Delete it'] },
+  {
+    key: 'stop',
+    label: 'Stop',
+    title: 'Settle what is under way, and free the connections',
+    can: (p) => p.wanted !== 'STOPPED',
+    asks: (name) => [
+      `Stop ${name}?`,
+      'What is under way is settled first, and the connections are closed then. Nothing is lost: resume it and it goes on where it was.',
+      'Stop it',
+    ],
+  },
+  {
+    key: 'delete',
+    label: 'Delete',
+    title: 'End it and forget it',
+    danger: true,
+    can: (p) => p.origin === 'api',
+    asks: (name) => [
+      `Delete ${name}?`,
+      'It ends, and its text is forgotten. How far it has come stays noted where it writes to.',
+      'Delete it',
+    ],
+  },
 ];
 
 function isOver(p) {
@@ -49,18 +69,31 @@ export function openPipeline(main, name, tab) {
 class Pipeline {
   constructor(name) {
     this.name = name;
-    this.state = new State('state');
+    this.state = new State(`state-${name}`);
     this.since = new Since();
     this.for = el('span', { class: 'dim' }, 'for ', this.since.node);
     this.facts = el('p', { class: 'facts dim' });
     this.reason = el('p', { class: 'reason-box', test: 'reason', hidden: true });
     this.problem = el('p', { class: 'reason-box bad', test: 'problem', hidden: true });
-    this.buttons = ACTIONS.map((action) => el('button', {
-      type: 'button', class: action.danger ? 'danger' : '', test: action.key, title: action.title, text: action.label, hidden: true, onclick: () => this.act(action),
-    }));
+    this.buttons = ACTIONS.map((action) =>
+      el('button', {
+        type: 'button',
+        class: action.danger ? 'danger' : '',
+        test: action.key,
+        title: action.title,
+        text: action.label,
+        hidden: true,
+        onclick: () => this.act(action),
+      }),
+    );
     this.tabs = TABS.map((tab) => this.tab(tab));
     this.panel = el('div', { role: 'tabpanel', id: 'panel', tabindex: '-1', class: 'tab-panel' });
-    this.gone = el('p', { class: 'reason-box bad', test: 'gone', hidden: true, text: 'There is no such pipeline, or there is none any more.' });
+    this.gone = el('p', {
+      class: 'reason-box bad',
+      test: 'gone',
+      hidden: true,
+      text: 'There is no such pipeline, or there is none any more.',
+    });
     this.head = el('div', { class: 'tools actions', role: 'group', 'aria-label': 'What to do with it' }, this.buttons);
   }
 
@@ -70,12 +103,25 @@ class Pipeline {
     return [
       el('p', { class: 'crumb' }, el('a', { href: '#/', text: 'Pipelines' }), ' /'),
       el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: this.name }), this.state.node, this.for, this.head),
-      this.facts, this.gone, this.problem, this.reason, this.tablist, this.panel,
+      this.facts,
+      this.gone,
+      this.problem,
+      this.reason,
+      this.tablist,
+      this.panel,
     ];
   }
 
   tab({ key, label }) {
-    return el('button', { type: 'button', role: 'tab', id: `tab-${key}`, 'aria-controls': 'panel', test: `tab-${key}`, text: label, onclick: () => { location.hash = this.address(key); } });
+    const choose = () => {
+      location.hash = this.address(key);
+    };
+    return el(
+      'button',
+      { type: 'button', role: 'tab', id: `tab-${key}`, 'aria-controls': 'panel', test: `tab-${key}`, onclick: choose },
+      label,
+      el('span', { class: 'number' }),
+    );
   }
 
   address(key) {
@@ -129,13 +175,15 @@ class Pipeline {
     setText(this.reason, p.reason ? sentence(p.reason) : '');
     setAttr(this.reason, 'class', p.state === 'FAILED' ? 'reason-box bad' : p.state === 'DEGRADED' ? 'reason-box warn' : 'reason-box');
     show(this.reason, Boolean(p.reason));
+    const letters = p.figures.dead_lettered;
+    setText(this.tabs[3].querySelector('.number'), letters ? brief(letters) : '');
     this.offer(p);
     if (this.inside && this.inside.update) this.inside.update(p, store.tracks.get(this.name));
   }
 
   tellFacts(p) {
     const parts = [p.route, p.origin === 'api' ? 'made over the API' : `from the file ${p.origin}`];
-    if (p.wanted !== p.state) parts.push(`it is to be ${p.wanted.toLowerCase()}`);
+    if (p.wanted !== 'RUNNING' && p.wanted !== p.state) parts.push(`it is to be ${p.wanted.toLowerCase()}`);
     setText(this.facts, parts.filter(Boolean).join(' · '));
   }
 

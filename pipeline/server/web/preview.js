@@ -3,7 +3,7 @@
 import { el } from './dom.js';
 import { exact, sendJSON } from './api.js';
 import { missing } from './parts.js';
-import { ended, outcome, stageList } from './stages.js';
+import { previewOf } from './stages.js';
 
 const SAMPLE = '{"event_id": "e1", "user_id": "u1", "action": "buy", "price": 2.50, "quantity": 3}';
 
@@ -15,7 +15,14 @@ export function openPreview(text) {
   input.value = kept;
   const out = el('div', { class: 'previewed', 'aria-live': 'polite', test: 'previewed' });
   const button = el('button', { type: 'button', test: 'try', text: 'Try it', onclick: () => tryIt(text(), input.value, out, button) });
-  return el('div', { class: 'preview' }, el('label', { for: 'samples', text: 'Records: JSON values, one a line, or a list of them' }), input, el('div', { class: 'tools' }, button), out);
+  return el(
+    'div',
+    { class: 'preview' },
+    el('label', { for: 'samples', text: 'Records: JSON values, one a line, or a list of them' }),
+    input,
+    el('div', { class: 'tools' }, button),
+    out,
+  );
 }
 
 async function tryIt(text, samples, out, button) {
@@ -23,10 +30,23 @@ async function tryIt(text, samples, out, button) {
   button.disabled = true;
   try {
     const { records } = await sendJSON('POST', '/v1/preview', { text, records: read(samples) });
-    out.replaceChildren(...records.map(recordOf));
+    out.replaceChildren(...records.map((record, i) => previewOf(record, i === 0)));
   } catch (problem) {
     const gone = problem.status === 404 || problem.status === 405;
-    out.replaceChildren(gone ? missing('preview') : el('div', { class: 'wrong' }, el('p', { text: problem.message }), el('ul', {}, (problem.mistakes || []).map((m) => el('li', { text: `line ${m.line}, column ${m.column}: ${m.what}` })))));
+    out.replaceChildren(
+      gone
+        ? missing('preview')
+        : el(
+            'div',
+            { class: 'wrong' },
+            el('p', { text: problem.message }),
+            el(
+              'ul',
+              {},
+              (problem.mistakes || []).map((m) => el('li', { text: `line ${m.line}, column ${m.column}: ${m.what}` })),
+            ),
+          ),
+    );
   } finally {
     button.disabled = false;
   }
@@ -41,15 +61,14 @@ function read(samples) {
   } catch {
     // not one value: then one a line
   }
-  return all.split('\n').filter((line) => line.trim()).map((line, i) => {
-    try {
-      return exact(line);
-    } catch {
-      throw new Error(`Line ${i + 1} of the records is no JSON.`);
-    }
-  });
-}
-
-function recordOf({ given, stages }, i) {
-  return el('details', { class: 'record', open: i === 0 }, el('summary', {}, el('span', { text: `record ${i + 1}` }), outcome(ended(stages))), stageList(stages, given));
+  return all
+    .split('\n')
+    .filter((line) => line.trim())
+    .map((line, i) => {
+      try {
+        return exact(line);
+      } catch {
+        throw new Error(`Line ${i + 1} of the records is no JSON.`);
+      }
+    });
 }

@@ -5,14 +5,28 @@ import { get } from './api.js';
 import { missing } from './parts.js';
 import { plural } from './words.js';
 
-const KINDS = [['source', 'Sources'], ['transform', 'Transforms'], ['format', 'Formats'], ['sink', 'Sinks']];
+const KINDS = [
+  ['source', 'Sources'],
+  ['transform', 'Transforms'],
+  ['format', 'Formats'],
+  ['sink', 'Sinks'],
+];
 
 export function openReference(main) {
   const leave = new AbortController();
   const filter = el('input', { type: 'search', placeholder: 'name or words', 'aria-label': 'Filter components', test: 'filter' });
   const found = el('p', { class: 'dim', role: 'status' });
   const body = el('div', { class: 'reference', test: 'components' }, el('p', { class: 'empty', text: 'Loading…' }));
-  main.append(el('div', { class: 'title' }, el('h1', { tabindex: '-1', text: 'Reference' }), el('p', { class: 'dim', text: 'What there is to build pipelines of' })), el('div', { class: 'tools' }, filter, found), body);
+  main.append(
+    el(
+      'div',
+      { class: 'title' },
+      el('h1', { tabindex: '-1', text: 'Reference' }),
+      el('p', { class: 'dim', text: 'What there is to build pipelines of' }),
+    ),
+    el('div', { class: 'tools' }, filter, found),
+    body,
+  );
   load(body, filter, found, leave.signal);
   return { title: 'Reference', close: () => leave.abort() };
 }
@@ -20,7 +34,12 @@ export function openReference(main) {
 async function load(body, filter, found, signal) {
   try {
     const { components } = await get('/v1/components', signal);
-    const groups = KINDS.map(([kind, title]) => groupOf(title, components.filter((c) => c.kind === kind)));
+    const groups = KINDS.map(([kind, title]) =>
+      groupOf(
+        title,
+        components.filter((c) => c.kind === kind),
+      ),
+    );
     body.replaceChildren(...groups.map((g) => g.node));
     filter.addEventListener('input', () => narrow(groups, filter.value, found));
     narrow(groups, '', found);
@@ -32,11 +51,29 @@ async function load(body, filter, found, signal) {
 
 function groupOf(title, components) {
   const cards = components.map((c) => ({ words: `${c.kind} ${c.name} ${c.doc}`.toLowerCase(), node: cardOf(c) }));
-  return { cards, node: el('section', { 'aria-label': title }, el('h2', { text: title }), el('div', { class: 'cards' }, cards.map((c) => c.node))) };
+  return {
+    cards,
+    node: el(
+      'section',
+      { 'aria-label': title },
+      el('h2', { text: title }),
+      el(
+        'div',
+        { class: 'cards' },
+        cards.map((c) => c.node),
+      ),
+    ),
+  };
 }
 
 function cardOf({ name, kind, doc, example }) {
-  return el('article', { class: 'panel card', test: `component-${kind}-${name}` }, el('h3', {}, el('code', { text: name })), el('p', { class: 'doc', text: doc }), example && el('pre', { class: 'json', tabindex: '0', 'aria-label': `Example of ${name}`, text: example }));
+  return el(
+    'article',
+    { class: 'panel card', test: `component-${kind}-${name}` },
+    el('h3', {}, el('code', { text: name })),
+    el('p', { class: 'doc', text: doc }),
+    example && el('pre', { class: 'json', tabindex: '0', 'aria-label': `Example of ${name}`, text: example }),
+  );
 }
 
 // narrow shows what has all the words.

@@ -18,10 +18,23 @@ export class Row {
     this.lag = cell('lag number', 'Lag');
     this.refused = cell('refused number', 'Refused');
     this.route = cell('route', 'Route');
-    this.node = el('tr', { role: 'row', test: `row-${name}` },
-      el('th', { scope: 'row', role: 'rowheader', class: 'name' }, el('a', { href: `#/pipelines/${encodeURIComponent(name)}`, text: name }), this.reason),
-      cell('state-cell', 'State', this.state.node), this.route, this.rate,
-      cell('spark-cell', 'Lately', this.spark.node), this.lag, this.refused, cell('since number', 'Since', this.since.node));
+    this.node = el(
+      'tr',
+      { role: 'row', test: `row-${name}` },
+      el(
+        'th',
+        { scope: 'row', role: 'rowheader', class: 'name' },
+        el('a', { href: `#/pipelines/${encodeURIComponent(name)}`, text: name }),
+        this.reason,
+      ),
+      cell('state-cell', 'State', this.state.node),
+      this.route,
+      this.rate,
+      cell('spark-cell', 'Lately', this.spark.node),
+      this.lag,
+      this.refused,
+      cell('since number', 'Since', this.since.node),
+    );
     this.node.row = name;
   }
 
@@ -60,14 +73,17 @@ function cell(kind, label, ...kids) {
 // newSeen watches which rows can be seen: only those have their line drawn.
 export function newSeen(draw) {
   const rows = new Map();
-  const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      const row = rows.get(entry.target);
-      if (!row) continue;
-      row.isSeen = entry.isIntersecting;
-      if (row.isSeen) draw(row);
-    }
-  }, { rootMargin: '200px' });
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        const row = rows.get(entry.target);
+        if (!row) continue;
+        row.isSeen = entry.isIntersecting;
+        if (row.isSeen) draw(row);
+      }
+    },
+    { rootMargin: '200px' },
+  );
   return {
     observe(row) {
       rows.set(row.node, row);

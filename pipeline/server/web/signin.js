@@ -7,14 +7,28 @@ import { ask, sendJSON } from './api.js';
 const SIGNED = 'penstock-signed-in'; // only that somebody has: the cookie cannot be seen
 
 export function openSignIn(main, done) {
-  const token = el('input', { id: 'token', type: 'password', name: 'token', autocomplete: 'current-password', required: true, spellcheck: 'false', test: 'token', 'aria-describedby': 'token-help' });
+  const token = el('input', {
+    id: 'token',
+    type: 'password',
+    name: 'token',
+    autocomplete: 'current-password',
+    required: true,
+    spellcheck: 'false',
+    test: 'token',
+    'aria-describedby': 'token-help',
+  });
   const wrong = el('p', { class: 'wrong', role: 'alert', test: 'sign-in-error', hidden: true });
   const button = el('button', { type: 'submit', class: 'primary', test: 'sign-in', text: 'Sign in' });
-  const form = el('form', { class: 'sign-in panel', 'aria-labelledby': 'sign-in-title' },
+  const form = el(
+    'form',
+    { class: 'sign-in panel', 'aria-labelledby': 'sign-in-title' },
     el('h1', { id: 'sign-in-title', text: 'Sign in' }),
-    el('label', { for: 'token', text: 'Token' }), token,
+    el('label', { for: 'token', text: 'Token' }),
+    token,
     el('p', { id: 'token-help', class: 'dim', text: 'penstock token new makes one. It stays in a cookie that scripts cannot read.' }),
-    wrong, button);
+    wrong,
+    button,
+  );
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     button.disabled = true;

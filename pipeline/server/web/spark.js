@@ -12,7 +12,12 @@ export class Spark {
   constructor() {
     this.line = svg('path', { class: 'line' });
     this.area = svg('path', { class: 'area' });
-    this.node = svg('svg', { class: 'spark', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, this.area, this.line);
+    this.node = svg(
+      'svg',
+      { class: 'spark', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+      this.area,
+      this.line,
+    );
   }
 
   draw(track) {
@@ -42,10 +47,14 @@ function joined(piece) {
 }
 
 export function lineOf(xy) {
-  return pieces(xy).map((piece) => `M${joined(piece)}${piece.length === 1 ? 'h.1' : ''}`).join(''); // one sample is a dot
+  return pieces(xy)
+    .map((piece) => `M${joined(piece)}${piece.length === 1 ? 'h.1' : ''}`)
+    .join(''); // one sample is a dot
 }
 
 export function areaOf(xy, floor) {
-  return pieces(xy).filter((piece) => piece.length > 1)
-    .map((piece) => `M${piece[0][0].toFixed(1)} ${floor}L${joined(piece)}L${piece[piece.length - 1][0].toFixed(1)} ${floor}Z`).join('');
+  return pieces(xy)
+    .filter((piece) => piece.length > 1)
+    .map((piece) => `M${piece[0][0].toFixed(1)} ${floor}L${joined(piece)}L${piece[piece.length - 1][0].toFixed(1)} ${floor}Z`)
+    .join('');
 }

@@ -9,14 +9,23 @@ export class States {
   constructor(chosen, changed) {
     this.chosen = chosen;
     this.buttons = Object.keys(STATES).map((state) => this.button(state, changed));
-    this.node = el('div', { class: 'states', role: 'group', 'aria-label': 'Show only' }, this.buttons.map((b) => b.node));
+    this.node = el(
+      'div',
+      { class: 'states', role: 'group', 'aria-label': 'Show only' },
+      this.buttons.map((b) => b.node),
+    );
   }
 
   button(state, changed) {
     const shown = new State();
     shown.update(state);
     const number = el('span', { class: 'number' });
-    const node = el('button', { type: 'button', class: 'chip', test: `only-${state}`, hidden: true, 'aria-pressed': 'false' }, shown.node, number);
+    const node = el(
+      'button',
+      { type: 'button', class: 'chip', test: `only-${state}`, hidden: true, 'aria-pressed': 'false' },
+      shown.node,
+      number,
+    );
     node.addEventListener('click', () => {
       if (!this.chosen.delete(state)) this.chosen.add(state);
       this.press();

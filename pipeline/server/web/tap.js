@@ -1,14 +1,14 @@
 // The tab that shows records as they pass, before and after each transform.
 
 import { el, setText, show } from './dom.js';
-import { at, events } from './api.js';
+import { at } from './api.js';
+import { listen } from './stream.js';
 import { missing } from './parts.js';
 import { briefOf, ended, outcome, stageList } from './stages.js';
 import { clock } from './words.js';
 
 const MOST = 100; // records that are kept
 const EVERY = 300; // how often new ones are shown, in ms: nobody reads faster
-const AGAIN = 3000;
 
 export function openTap(panel, name) {
   const tap = new Tap(panel, name);
@@ -23,9 +23,20 @@ class Tap {
     this.held = false;
     this.leave = new AbortController();
     this.status = el('p', { class: 'dim', role: 'status', test: 'tap-status', text: 'Waiting for a record…' });
-    this.hold = el('button', { type: 'button', 'aria-pressed': 'false', test: 'hold', text: 'Hold', onclick: () => this.setHeld(!this.held) });
+    this.hold = el('button', {
+      type: 'button',
+      'aria-pressed': 'false',
+      test: 'hold',
+      text: 'Hold',
+      onclick: () => this.setHeld(!this.held),
+    });
     this.clear = el('button', { type: 'button', class: 'quiet', text: 'Clear', onclick: () => this.list.replaceChildren() });
-    this.only = el('input', { type: 'search', placeholder: 'only records with this text', 'aria-label': 'Only records with this text', test: 'tap-filter' });
+    this.only = el('input', {
+      type: 'search',
+      placeholder: 'only records with this text',
+      'aria-label': 'Only records with this text',
+      test: 'tap-filter',
+    });
     this.list = el('div', { class: 'records', test: 'records' });
     this.tools = el('div', { class: 'tools' }, this.hold, this.clear, this.only, this.status);
     this.panel = panel;
@@ -38,21 +49,12 @@ class Tap {
     clearInterval(this.timer);
   }
 
-  // listen reads the stream, and begins again when it ends.
-  async listen() {
-    while (!this.leave.signal.aborted) {
-      try {
-        await events(at(this.name, 'tap'), this.leave.signal, (record) => this.take(record));
-      } catch (problem) {
-        if (problem.name === 'AbortError') return;
-        if (problem.status === 404) {
-          this.gone();
-          return;
-        }
-        this.tell(problem.message);
-      }
-      await new Promise((go) => setTimeout(go, AGAIN));
-    }
+  listen() {
+    listen(at(this.name, 'tap'), this.leave.signal, {
+      each: (record) => this.take(record),
+      gone: () => this.gone(),
+      tell: (text) => this.tell(text),
+    });
   }
 
   gone() {
@@ -92,13 +94,23 @@ class Tap {
   }
 
   // record is one line; what is inside is made when somebody opens it.
-  record({ time, shard, position, stages }) {
-    const node = el('details', { class: 'record', test: 'record' }, el('summary', {},
-      el('span', { class: 'dim', text: clock(time) }), el('span', { class: 'dim', text: `${shard} ${position}` }), outcome(ended(stages)), el('code', { class: 'short', text: briefOf(stages) })));
+  record({ time, shard, position, value, cut, stages }) {
+    const node = el(
+      'details',
+      { class: 'record', test: 'record' },
+      el(
+        'summary',
+        {},
+        el('span', { class: 'dim', text: clock(time) }),
+        el('span', { class: 'dim', text: `${shard} ${position}` }),
+        outcome(ended(stages)),
+        el('code', { class: 'short', text: briefOf(stages, value) }),
+      ),
+    );
     node.addEventListener('toggle', () => {
       if (!node.open) return;
       if (!this.held) this.setHeld(true);
-      if (node.children.length === 1) node.append(stageList(stages));
+      if (node.children.length === 1) node.append(stageList(stages, value), cut ? el('p', { class: 'dim', text: 'Values are too long to show whole: these are their beginnings.' }) : '');
     });
     return node;
   }

@@ -36,7 +36,9 @@ export class Track {
 
   // lately is the mean of the last three samples: calm to look at, and quick enough.
   lately(field) {
-    const known = this.points(field, 3).map((p) => p[1]).filter((v) => !Number.isNaN(v));
+    const known = this.points(field, 3)
+      .map((p) => p[1])
+      .filter((v) => !Number.isNaN(v));
     return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN;
   }
 }

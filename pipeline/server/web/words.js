@@ -53,7 +53,12 @@ export function plural(n, one, many = `${one}s`) {
 // STATES go from what needs a person to what needs nobody. Each has a shape of its own, so
 // that its colour is never all that tells it.
 export const STATES = {
-  FAILED: { rank: 0, means: 'has ended with an error, and waits for a person', shape: 'M4 1h4l3 3v4l-3 3H4L1 8V4zM4.2 4.2l3.6 3.6M7.8 4.2L4.2 7.8', hollow: true },
+  FAILED: {
+    rank: 0,
+    means: 'has ended with an error, and waits for a person',
+    shape: 'M4 1h4l3 3v4l-3 3H4L1 8V4zM4.2 4.2l3.6 3.6M7.8 4.2L4.2 7.8',
+    hollow: true,
+  },
   DEGRADED: { rank: 1, means: 'waits for something, and goes on by itself', shape: 'M6 1l5.4 10H.6z' },
   STARTING: { rank: 2, means: 'is starting', shape: 'M6 1a5 5 0 1 1-5 5M6 3.5V6l2 1.5', hollow: true },
   PAUSED: { rank: 3, means: 'reads nothing, and keeps its connections', shape: 'M2 1h3v10H2zM7 1h3v10H7z' },

@@ -25,8 +25,22 @@ class TextTab {
     this.name = name;
     this.leave = new AbortController();
     this.desk = new Desk({ label: `YAML of ${name}`, changed: () => this.typed(), save: () => this.save() });
-    this.saveButton = el('button', { type: 'button', class: 'primary', test: 'save', text: 'Save', disabled: true, onclick: () => this.save() });
-    this.revert = el('button', { type: 'button', class: 'quiet', test: 'revert', text: 'Undo all changes', disabled: true, onclick: () => this.load(true) });
+    this.saveButton = el('button', {
+      type: 'button',
+      class: 'primary',
+      test: 'save',
+      text: 'Save',
+      disabled: true,
+      onclick: () => this.save(),
+    });
+    this.revert = el('button', {
+      type: 'button',
+      class: 'quiet',
+      test: 'revert',
+      text: 'Undo all changes',
+      disabled: true,
+      onclick: () => this.load(true),
+    });
     this.about = el('p', { class: 'dim', test: 'about-text' });
     this.wrong = el('div', { class: 'reason-box bad', role: 'alert', test: 'save-error', hidden: true });
     this.tools = el('div', { class: 'tools' }, this.saveButton, this.revert, this.about);
@@ -54,7 +68,12 @@ class TextTab {
     this.desk.put(draft && !this.readOnly ? draft.text : text, this.readOnly);
     show(this.saveButton, !this.readOnly);
     show(this.revert, !this.readOnly);
-    setText(this.about, this.readOnly ? `This is the text of the file ${origin}. Change it there: what runs follows.` : 'Secrets are masked as ********: left so, they stay what they are.');
+    setText(
+      this.about,
+      this.readOnly
+        ? `This is the text of the file ${origin}. Change it there: what runs follows.`
+        : 'Secrets are masked as ********: left so, they stay what they are.',
+    );
     this.offer();
   }
 
@@ -116,10 +135,12 @@ class TextTab {
   // conflict is told where somebody else has saved what one is changing.
   conflict() {
     const over = () => this.saveOver();
-    this.tellWrong('Somebody has changed this pipeline since you began. Your text is still here.',
+    this.tellWrong(
+      'Somebody has changed this pipeline since you began. Your text is still here.',
       el('button', { type: 'button', text: 'Show theirs', test: 'theirs', onclick: () => this.theirs() }),
       el('button', { type: 'button', text: 'Take theirs', test: 'take-theirs', onclick: () => this.load(true) }),
-      el('button', { type: 'button', class: 'danger', text: 'Save mine over it', test: 'save-over', onclick: over }));
+      el('button', { type: 'button', class: 'danger', text: 'Save mine over it', test: 'save-over', onclick: over }),
+    );
   }
 
   async theirs() {
