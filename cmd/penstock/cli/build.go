@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
+	"github.com/penstock-io/penstock/transforms"
 )
 
 // runSettings say how pipelines run, whatever their files say.
@@ -67,6 +69,9 @@ func (c Components) build(p *config.Pipeline, env Environment, run runSettings) 
 	stages, err := c.stages(p, env)
 	if err != nil {
 		return nil, err
+	}
+	if env.Tracer != nil {
+		stages.stages = slices.Insert(stages.stages, 0, engine.Stage{Name: "trace", Transform: transforms.NewTrace(env.Tracer, p.Name)})
 	}
 	source, err := c.source(p).build(env, p.Source.Settings)
 	if err != nil {

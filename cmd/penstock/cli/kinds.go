@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"reflect"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/penstock-io/penstock/connectors/redis"
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
@@ -17,6 +19,8 @@ type Environment struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Clock  pipeline.Clock
+	// Tracer follows records; nil: nobody does.
+	Tracer trace.Tracer
 	// DrainOnce: the pipeline ends when all that is in the source now is delivered,
 	// so a source that reads on a schedule reads at once.
 	DrainOnce bool

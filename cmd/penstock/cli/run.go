@@ -52,6 +52,12 @@ The environment variables GOGC and GOMEMLIMIT count, as in every Go program.`,
 			}
 			line := &statusLine{to: cmd.ErrOrStderr()}
 			env := Environment{Log: newLogger(line, isTerminal(cmd.ErrOrStderr())), Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Clock: time.Now}
+			tracer, stopTracing, err := startTracing(cmd.Context(), env.Log)
+			if err != nil {
+				return err
+			}
+			defer stopTracing()
+			env.Tracer = tracer
 			if err := c.checkPlugins(cmd.Context(), pipelines, env.Log); err != nil {
 				return err
 			}

@@ -73,8 +73,13 @@ that --allow names alone.`,
 // serve runs the server until ctx ends.
 func (c Components) serve(ctx context.Context, s serveSettings) error {
 	log := s.options.Log
+	tracer, stopTracing, err := startTracing(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	m := &serverMaker{components: c, settings: runSettings{shutdown: s.shutdown},
-		env: Environment{Log: log, Stdin: strings.NewReader(""), Stdout: nil, Clock: time.Now}}
+		env: Environment{Log: log, Stdin: strings.NewReader(""), Stdout: nil, Clock: time.Now, Tracer: tracer}}
 	for _, folder := range s.allow {
 		path, err := filepath.EvalSymlinks(folder)
 		if err == nil {

@@ -3,7 +3,7 @@
 import { el, setAttr, setText, show } from './dom.js';
 import { onRefused } from './api.js';
 import { begin, end, refresh, store, watch } from './store.js';
-import { note } from './notes.js';
+import { forgetErrors, note } from './notes.js';
 import { tellChanges } from './changes.js';
 import { openList } from './list.js';
 import { openPipeline } from './pipeline.js';
@@ -30,6 +30,7 @@ let signingIn = false;
 
 function route(isFirst) {
   if (signingIn) return;
+  forgetErrors();
   const [open, found] = find(location.hash);
   const args = found.slice(1).map((arg) => arg && decode(arg));
   if (view && view.open === open && view.go && view.go(...args)) return;

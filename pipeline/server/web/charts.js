@@ -2,6 +2,7 @@
 
 import { el, setAttr, setText, svg } from './dom.js';
 import { areaOf, lineOf } from './spark.js';
+import { NONE } from './words.js';
 
 const LEFT = 46;
 const RIGHT = 6;
@@ -20,7 +21,7 @@ export class Chart {
       'span',
       { class: 'value' },
       series.map((s, i) => [several && el('span', { class: `key ${s.kind}`, 'aria-hidden': 'true' }), this.values[i]]),
-      el('span', { text: unit }),
+      (this.unitText = el('span', {})),
     );
     this.when = el('span', { class: 'when dim' });
     this.grid = svg('g', { class: 'grid' });
@@ -132,6 +133,7 @@ export class Chart {
   say(of) {
     const words = this.series.map((s) => `${this.series.length > 1 ? `${s.name} ` : ''}${this.format(of(s))}`);
     words.forEach((word, i) => setText(this.values[i], word));
+    setText(this.unitText, words[0] === NONE ? '' : this.unit);
     return words;
   }
 

@@ -4,7 +4,8 @@ import { el, setText, show } from './dom.js';
 import { at, exact, getText, sendJSON } from './api.js';
 import { complain, confirm, note } from './notes.js';
 import { missing, parsed, pretty, shortly } from './parts.js';
-import { moment, plural } from './words.js';
+import { bytesOf } from './stages.js';
+import { count, moment, plural } from './words.js';
 
 const LIMIT = 100;
 
@@ -38,7 +39,7 @@ class Letters {
     this.counted = undefined;
     try {
       const { text } = await getText(`${at(this.name, 'dead-letters')}?limit=${LIMIT}`, this.leave.signal);
-      this.tell(exact(text).letters || []);
+      this.tell(exact(text));
     } catch (problem) {
       if (problem.name === 'AbortError') return;
       if (problem.status === 404) this.panel.replaceChildren(missing('dead letters to look at'));
@@ -46,12 +47,10 @@ class Letters {
     }
   }
 
-  tell(letters) {
-    setText(
-      this.status,
-      letters.length === 0 ? 'There are none.' : letters.length < LIMIT ? plural(letters.length, 'dead letter') : `The first ${LIMIT}`,
-    );
-    show(this.all, letters.length > 0);
+  tell({ letters, count: all = letters.length, kept = '' }) {
+    const most = letters.length < all ? `the oldest ${count(letters.length)} of ${plural(all, 'dead letter')}` : plural(all, 'dead letter');
+    setText(this.status, all === 0 ? 'There are none.' : `${most}, in ${kept}`);
+    show(this.all, all > 0);
     this.list.replaceChildren(...letters.map((letter) => this.letter(letter)));
   }
 
@@ -65,7 +64,7 @@ class Letters {
         el('span', { class: 'dim', text: moment(letter.time) }),
         el('code', { text: letter.transform || letter.stage }),
         el('span', { class: 'wrong', text: letter.error }),
-        el('code', { class: 'short', text: shortly(letter.value ?? '', 100) }),
+        el('code', { class: 'short', text: shortly(bytesOf(letter), 100) }),
       ),
     );
     inside.addEventListener('toggle', () => {
@@ -86,22 +85,20 @@ class Letters {
   }
 
   async replay(ids, title) {
-    if (
-      !(await confirm(
-        title,
-        'They are given back to the source, and go through the pipeline again. Do so once what was wrong is mended.',
-        'Replay',
-      ))
-    )
-      return;
+    const text = 'They are given back to the source, and go through the pipeline again. Do so once what was wrong is mended.';
+    if (!(await confirm(title, text, 'Replay'))) return;
     try {
-      const { replayed } = await sendJSON('POST', at(this.name, 'dead-letters', 'replay'), { ids });
-      note(`${plural(replayed, 'dead letter was', 'dead letters were')} given back to the source.`);
+      tellReplayed(await sendJSON('POST', at(this.name, 'dead-letters', 'replay'), { ids }));
     } catch (problem) {
       complain('Nothing was replayed', problem);
     }
     this.load();
   }
+}
+
+function tellReplayed({ given_back: n, refused = [] }) {
+  note(`${plural(n, 'dead letter was', 'dead letters were')} given back to the source.`);
+  if (refused.length) note(`${plural(refused.length, 'dead letter was', 'dead letters were')} not: ${refused[0].error}`, true);
 }
 
 function insideOf(letter) {
@@ -111,7 +108,7 @@ function insideOf(letter) {
     ['Transform', letter.transform],
     ['From', `${letter.shard} ${letter.position}`],
     ['Attempts', letter.attempts],
-    ['Key', letter.key],
+    ['Key', letter.key ?? letter.key_base64],
   ];
   const headers = letter.headers || [];
   return el(
@@ -124,7 +121,7 @@ function insideOf(letter) {
         .filter(([, v]) => v !== undefined && v !== '' && v !== null)
         .map(([k, v]) => [el('dt', { text: k }), el('dd', { text: String(v) })]),
     ),
-    el('pre', { class: 'json', tabindex: '0', 'aria-label': 'Value', text: pretty(parsed(letter.value)) }),
+    el('pre', { class: 'json', tabindex: '0', 'aria-label': 'Value', text: pretty(parsed(bytesOf(letter))) }),
     letter.cut && el('p', { class: 'dim', text: 'This is its beginning alone: it is too long to show.' }),
     headers.length > 0 &&
       el(
@@ -134,7 +131,7 @@ function insideOf(letter) {
         el(
           'dl',
           { class: 'facts-list' },
-          headers.map(({ key, value }) => [el('dt', { text: key }), el('dd', { text: String(value) })]),
+          headers.map((h) => [el('dt', { text: h.name }), el('dd', { text: bytesOf(h) })]),
         ),
       ),
   );

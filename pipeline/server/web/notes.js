@@ -25,6 +25,11 @@ export function note(text, isError = false) {
   while (notes.children.length > 4) notes.firstChild.remove();
 }
 
+// forgetErrors puts errors away: somebody looks at something else by now.
+export function forgetErrors() {
+  for (const box of notes.querySelectorAll('.bad')) box.remove();
+}
+
 // complain tells why something was refused.
 export function complain(what, problem) {
   if (problem.status === 401) return; // the sign-in form tells that

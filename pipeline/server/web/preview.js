@@ -32,24 +32,16 @@ async function tryIt(text, samples, out, button) {
     const { records } = await sendJSON('POST', '/v1/preview', { text, records: read(samples) });
     out.replaceChildren(...records.map((record, i) => previewOf(record, i === 0)));
   } catch (problem) {
-    const gone = problem.status === 404 || problem.status === 405;
-    out.replaceChildren(
-      gone
-        ? missing('preview')
-        : el(
-            'div',
-            { class: 'wrong' },
-            el('p', { text: problem.message }),
-            el(
-              'ul',
-              {},
-              (problem.mistakes || []).map((m) => el('li', { text: `line ${m.line}, column ${m.column}: ${m.what}` })),
-            ),
-          ),
-    );
+    out.replaceChildren(refused(problem));
   } finally {
     button.disabled = false;
   }
+}
+
+function refused(problem) {
+  if (problem.status === 404 || problem.status === 405) return missing('preview');
+  const mistakes = (problem.mistakes || []).map((m) => el('li', { text: m.line ? `line ${m.line}: ${m.what}` : m.what }));
+  return el('div', { class: 'wrong' }, el('p', { text: problem.message }), el('ul', {}, mistakes));
 }
 
 // read takes a JSON list, or values one a line. Numbers stay as they are written.

@@ -71,9 +71,14 @@ function cardOf({ name, kind, doc, example }) {
     'article',
     { class: 'panel card', test: `component-${kind}-${name}` },
     el('h3', {}, el('code', { text: name })),
-    el('p', { class: 'doc', text: doc }),
+    el('div', { class: 'doc' }, paragraphs(doc)),
     example && el('pre', { class: 'json', tabindex: '0', 'aria-label': `Example of ${name}`, text: example }),
   );
+}
+
+// paragraphs lets the page break lines where it likes; lists and indented lines stay lines.
+function paragraphs(doc) {
+  return doc.split(/\n\n+/).map((text) => el('p', { text: text.replace(/\n(?![\s-])/g, ' ') }));
 }
 
 // narrow shows what has all the words.

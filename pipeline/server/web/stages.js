@@ -23,7 +23,12 @@ export function stageList(steps, given) {
   const items = steps.map((step) => {
     const now = step.value === undefined ? '' : text(step.value);
     const same = now === before;
-    const item = el('li', { test: 'stage' }, head(step), now && (same ? el('p', { class: 'dim', text: 'unchanged' }) : changedLines(now, before)));
+    const item = el(
+      'li',
+      { test: 'stage' },
+      head(step),
+      now && (same ? el('p', { class: 'dim', text: 'unchanged' }) : changedLines(now, before)),
+    );
     if (now) before = now;
     return item;
   });
@@ -70,13 +75,25 @@ export function previewOf(record, isOpen) {
   const ends = record.parts || [record];
   const steps = [
     ...stages.map((s) => ({ stage: s.part ? `${s.stage}, part ${s.part}` : s.stage, value: bytesOf(s.record), facts: factsOf(s.record) })),
-    ...ends.map((end) => ({ stage: 'end', outcome: end.outcome, error: end.error, value: end.goes_out && bytesOf(end.goes_out), facts: end.goes_out && factsOf(end.goes_out) })),
+    ...ends.map((end) => ({
+      stage: 'end',
+      outcome: end.outcome,
+      error: end.error,
+      value: end.goes_out && bytesOf(end.goes_out),
+      facts: end.goes_out && factsOf(end.goes_out),
+    })),
   ];
   const last = ends[0].goes_out || came;
   return el(
     'details',
     { class: 'record', open: isOpen, test: 'record' },
-    el('summary', {}, el('span', { class: 'dim', text: `${shard} ${position}` }), outcome(word), el('code', { class: 'short', text: shortly(bytesOf(last)) })),
+    el(
+      'summary',
+      {},
+      el('span', { class: 'dim', text: `${shard} ${position}` }),
+      outcome(word),
+      el('code', { class: 'short', text: shortly(bytesOf(last)) }),
+    ),
     stageList(steps, bytesOf(came)),
   );
 }

@@ -1,13 +1,15 @@
 // The tab that shows records as they pass, before and after each transform.
 
-import { el, setText, show } from './dom.js';
-import { at } from './api.js';
+import { add, el, setText, show } from './dom.js';
+import { at, exact, getText } from './api.js';
 import { listen } from './stream.js';
+import { complain } from './notes.js';
 import { missing } from './parts.js';
-import { briefOf, ended, outcome, stageList } from './stages.js';
+import { briefOf, ended, outcome, previewOf, stageList } from './stages.js';
 import { clock } from './words.js';
 
 const MOST = 100; // records that are kept
+const WAITING = 20; // records of the source that are looked at
 const EVERY = 300; // how often new ones are shown, in ms: nobody reads faster
 
 export function openTap(panel, name) {
@@ -37,8 +39,15 @@ class Tap {
       'aria-label': 'Only records with this text',
       test: 'tap-filter',
     });
+    this.peek = el('button', {
+      type: 'button',
+      test: 'peek',
+      text: 'What waits',
+      title: 'Show records that wait in the source, and take none',
+      onclick: () => this.look(),
+    });
     this.list = el('div', { class: 'records', test: 'records' });
-    this.tools = el('div', { class: 'tools' }, this.hold, this.clear, this.only, this.status);
+    this.tools = el('div', { class: 'tools' }, this.hold, this.clear, this.peek, this.only, this.status);
     this.panel = panel;
     panel.append(this.tools, this.list);
     this.timer = setInterval(() => this.flush(), EVERY);
@@ -57,6 +66,25 @@ class Tap {
     });
   }
 
+  // look shows what waits in the source, and holds the tap: the two are not mixed.
+  async look() {
+    this.peek.disabled = true;
+    try {
+      const { text } = await getText(`${at(this.name, 'preview')}?limit=${WAITING}`, this.leave.signal);
+      const { records, notes } = exact(text);
+      this.setHeld(true);
+      this.list.replaceChildren(
+        el('p', { class: 'dim', text: records.length ? 'These wait in the source; they were not taken.' : 'Nothing waits in the source.' }),
+        ...notes.map((note) => el('p', { class: 'dim', text: note })),
+        ...records.map((record) => previewOf(record)),
+      );
+    } catch (problem) {
+      if (problem.name !== 'AbortError') complain('It cannot be seen', problem);
+    } finally {
+      this.peek.disabled = false;
+    }
+  }
+
   gone() {
     this.tools.remove();
     this.panel.replaceChildren(missing('look at records'));
@@ -70,6 +98,7 @@ class Tap {
   }
 
   setHeld(held) {
+    if (!held && !this.list.querySelector('[data-tapped]')) this.list.replaceChildren(); // what waited then
     this.held = held;
     this.hold.setAttribute('aria-pressed', String(held));
     setText(this.hold, held ? 'Go on' : 'Hold');
@@ -97,7 +126,7 @@ class Tap {
   record({ time, shard, position, value, cut, stages }) {
     const node = el(
       'details',
-      { class: 'record', test: 'record' },
+      { class: 'record', test: 'record', 'data-tapped': true },
       el(
         'summary',
         {},
@@ -110,7 +139,8 @@ class Tap {
     node.addEventListener('toggle', () => {
       if (!node.open) return;
       if (!this.held) this.setHeld(true);
-      if (node.children.length === 1) node.append(stageList(stages, value), cut ? el('p', { class: 'dim', text: 'Values are too long to show whole: these are their beginnings.' }) : '');
+      if (node.children.length > 1) return;
+      add(node, stageList(stages, value), cut && el('p', { class: 'dim', text: 'Too long to show whole: these are the beginnings.' }));
     });
     return node;
   }
