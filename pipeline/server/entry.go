@@ -58,9 +58,12 @@ func (e *entry) status() Status {
 		s.Figures = figuresOf(e.running.job.Engine)
 	}
 	if e.running.over() {
-		s.Since, s.Reason = e.running.at, "its sources are at their end"
-		if e.running.err != nil {
+		s.Since = e.running.at
+		switch {
+		case e.running.err != nil:
 			s.State, s.Reason = Failed, e.running.err.Error()
+		case !e.running.halted.Load():
+			s.Reason = "its sources are at their end"
 		}
 		return s
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,6 +79,7 @@ func (j *Job) ping(ctx context.Context) error {
 type run struct {
 	job    *Job
 	cancel context.CancelFunc
+	halted atomic.Bool   // it was told to end
 	ended  chan struct{} // closed when it has, and job is closed
 	err    error         // why; valid once ended is closed
 	at     time.Time     // when; valid once ended is closed
@@ -106,6 +108,7 @@ func failed(err error) *run {
 // halt has a run settle what is under way, and returns when it has ended; nil has.
 func (r *run) halt() {
 	if r != nil {
+		r.halted.Store(true)
 		r.cancel()
 		<-r.ended
 	}

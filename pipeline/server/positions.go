@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/engine"
 )
 
 // Committed is how far a shard of a pipeline is delivered.
@@ -55,6 +56,16 @@ func (s *Set) topicsOf(name string) []string {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return e.topics
+	}
+	return nil
+}
+
+// Engine gives the engine of a pipeline's run, or of its last one; nil: it has none.
+func (s *Set) Engine(name string) *engine.Engine {
+	if e := s.find(name); e != nil {
+		if now := e.now(); now != nil && now.job != nil {
+			return now.job.Engine
+		}
 	}
 	return nil
 }

@@ -22,15 +22,22 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	arrived := regexp.MustCompile(`(?m)^ +\d+s  running  pushed \d+  in Kafka [1-9]\d*  \d+/s  waiting \d+  position [1-9]\d*  last: partition \d+ offset \d+ key u\d+$`)
+	address := regexp.MustCompile(`(?m)^the page is at (http://127\.0\.0\.1:\d+)$`)
+	var page string
 	out := &output{wrote: func(text string) {
-		if arrived.MatchString(text) {
-			cancel()
+		if page == "" && arrived.MatchString(text) {
+			if _, page = get(t, address.FindStringSubmatch(text)[1]+"/v1/pipelines"); page != "" {
+				cancel()
+			}
 		}
 	}}
 	var errOut output
 	code := BuiltIn().run(ctx, []string{"demo"}, strings.NewReader(""), out, &errOut)
 	if code != 0 || !arrived.MatchString(out.String()) {
 		t.Fatalf("code %d, out %q, stderr %q", code, out.String(), errOut.String())
+	}
+	if !strings.Contains(page, `"state":"RUNNING"`) || !strings.Contains(page, `"name":"user-behavior"`) {
+		t.Errorf("the page's server says %s", page)
 	}
 	m := demoSummary.FindStringSubmatch(out.String())
 	if m == nil || m[1] == "0" || m[1] != m[2] || m[2] != m[3] {

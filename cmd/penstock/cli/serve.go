@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (c Components) serve(ctx context.Context, s serveSettings) error {
 		return err
 	}
 	defer stopTracing()
-	m := &serverMaker{components: c, settings: runSettings{shutdown: s.shutdown},
+	m := &serverMaker{components: c, variables: os.LookupEnv, settings: runSettings{shutdown: s.shutdown},
 		env: Environment{Log: log, Stdin: strings.NewReader(""), Stdout: nil, Clock: time.Now, Tracer: tracer}}
 	for _, folder := range s.allow {
 		path, err := filepath.EvalSymlinks(folder)

@@ -13,6 +13,7 @@ type Figures struct {
 	List     string // of Redis
 	Topic    string // of Kafka
 	Servers  *Servers
+	Page     string // where the server's page is
 	Elapsed  time.Duration
 	State    engine.State
 	Engine   engine.Snapshot

@@ -99,6 +99,7 @@ func (s *screen) text() string {
 		"",
 		faint.Render("  from  ")+"Redis list "+f.List+faint.Render("  "+where(f.Servers.EmbeddedRedis)),
 		faint.Render("  to    ")+"Kafka topic "+f.Topic+faint.Render("  "+where(f.Servers.EmbeddedKafka)),
+		faint.Render("  page  ")+f.Page,
 		"",
 		fmt.Sprintf("  %-12s%10s  %6.0f/s", "pushed", grouped(f.Pushed), s.rates[0]),
 		fmt.Sprintf("  %-12s%10s  %6.0f/s  %s", "in Kafka", grouped(f.Arrived), s.rates[1], good.Render(sparkline(s.history))),

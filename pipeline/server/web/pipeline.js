@@ -7,7 +7,7 @@ import { complain, confirm, note } from './notes.js';
 import { Since, State } from './parts.js';
 import { brief } from './words.js';
 import { openOverview } from './overview.js';
-import { openText } from './yaml.js';
+import { forgetDraft, openText } from './yaml.js';
 import { openTap } from './tap.js';
 import { openLetters } from './letters.js';
 import { openLog } from './log.js';
@@ -201,6 +201,7 @@ class Pipeline {
     try {
       await this.send(action);
       if (action.key === 'delete') {
+        forgetDraft(this.name);
         note(`${this.name} is deleted.`);
         location.hash = '#/';
       }

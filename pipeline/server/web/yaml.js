@@ -14,6 +14,11 @@ window.addEventListener('beforeunload', (event) => {
   if (drafts.size) event.preventDefault();
 });
 
+// forgetDraft is for a pipeline that is gone.
+export function forgetDraft(name) {
+  drafts.delete(name);
+}
+
 export function openText(panel, name) {
   const tab = new TextTab(panel, name);
   tab.load();
@@ -97,7 +102,7 @@ class TextTab {
   // update sees that somebody else has saved meanwhile: where nothing was typed, the new
   // text is shown at once.
   update(p) {
-    if (this.etag === undefined || this.saving || this.etag === `"${p.revision}"` || this.told === p.revision) return;
+    if (!this.etag || this.saving || p.revision <= revisionOf(this.etag) || this.told === p.revision) return;
     this.told = p.revision;
     if (drafts.has(this.name)) this.conflict();
     else this.load();
@@ -169,4 +174,9 @@ class TextTab {
     this.wrong.replaceChildren(...(text ? [el('p', { text })] : []), ...(buttons.length ? [el('div', { class: 'buttons' }, buttons)] : []));
     show(this.wrong, Boolean(text));
   }
+}
+
+// revisionOf reads an ETag. Revisions grow: what was polled may be older than what was saved.
+function revisionOf(etag) {
+  return Number(etag.replace(/\D/g, ''));
 }
