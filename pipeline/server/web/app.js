@@ -27,6 +27,7 @@ const ROUTES = [
 
 let view = null;
 let signingIn = false;
+let lookTag = null;
 
 function route(isFirst) {
   if (signingIn) return;
@@ -107,6 +108,8 @@ function askSignIn() {
   close();
   setText(document.getElementById('link-word'), 'signed out');
   setAttr(link, 'data-ok', 'no');
+  if (lookTag) lookTag.remove(); // who signs in next has a token of his own
+  lookTag = null;
   show(banner, false);
   show(signOutButton, false);
   document.title = 'Sign in · Penstock';
@@ -118,14 +121,12 @@ function askSignIn() {
   });
 }
 
-let toldLook = false;
-
 // mayOnlyLook says once in the page's head what the token is for; what was refused is told
 // where it was asked.
 function mayOnlyLook(problem) {
-  if (toldLook || !/look/.test(problem.message)) return;
-  toldLook = true;
-  link.before(el('p', { class: 'tag', test: 'look-only', text: 'look only', title: 'Your token may look and not change' }));
+  if (lookTag || !/look/.test(problem.message)) return;
+  lookTag = el('p', { class: 'tag', test: 'look-only', text: 'look only', title: 'Your token may look and not change' });
+  link.before(lookTag);
 }
 
 document.getElementById('skip').addEventListener('click', (event) => {
