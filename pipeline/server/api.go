@@ -223,6 +223,18 @@ func (a *API) more(api huma.API) {
 			}
 			return &struct{ Body positions }{positions{all}}, nil
 		})
+	huma.Register(api, operation("get-metrics", http.MethodGet, "/pipelines/{name}/metrics", "What a pipeline has moved since it was started", http.StatusOK, 404),
+		func(_ context.Context, in *named) (*struct{ Body Figures }, error) {
+			status, err := a.set.Status(in.Name)
+			if err != nil {
+				return nil, problem(err)
+			}
+			return &struct{ Body Figures }{status.Figures}, nil
+		})
+	huma.Register(api, operation("list-plugins", http.MethodGet, "/plugins", "Programs that do transforms of pipelines", http.StatusOK),
+		func(context.Context, *struct{}) (*struct{ Body plugins }, error) {
+			return &struct{ Body plugins }{plugins{a.set.plugins()}}, nil
+		})
 	huma.Register(api, operation("list-components", http.MethodGet, "/components", "What pipelines are made of", http.StatusOK),
 		func(context.Context, *struct{}) (*struct{ Body components }, error) {
 			return &struct{ Body components }{components{a.set.maker.Components()}}, nil
@@ -231,6 +243,10 @@ func (a *API) more(api huma.API) {
 
 type positions struct {
 	Positions []Committed `json:"positions" doc:"By shard."`
+}
+
+type plugins struct {
+	Plugins []PluginStatus `json:"plugins" doc:"By pipeline; their figures are among the metrics."`
 }
 
 type components struct {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
 )
 
@@ -21,6 +22,7 @@ import (
 // and codes are Kafka 4.3's), so that its clients see pipelines as connectors of one task.
 type connect struct {
 	set     *Set
+	desk    Desk // nil: offsets cannot be changed
 	version string
 	worker  string // host:port
 	ready   func() bool
@@ -59,7 +61,7 @@ func (c *connect) register(mux *http.ServeMux) {
 		"/connectors/{name}/tasks/{task}/restart":    {"POST": c.restartTask},
 		"/connectors/{name}/topics":                  {"GET": c.topics},
 		"/connectors/{name}/topics/reset":            {"PUT": c.resetTopics},
-		"/connectors/{name}/offsets":                 {"GET": c.offsets},
+		"/connectors/{name}/offsets":                 {"GET": c.offsets, "PATCH": c.alterOffsets, "DELETE": c.resetOffsets},
 		"/connector-plugins":                         {"GET": c.plugins},
 		"/connector-plugins/{class}/config":          {"GET": c.pluginConfig},
 		"/connector-plugins/{class}/config/validate": {"PUT": c.validate},
@@ -120,6 +122,12 @@ func asConnect(err error) *connectError {
 		return e
 	}
 	code := http.StatusInternalServerError
+	switch pipeline.ClassOf(err) {
+	case pipeline.Permanent, pipeline.Gap, pipeline.Fenced:
+		code = http.StatusBadRequest
+	case pipeline.Unreachable:
+		code = http.StatusServiceUnavailable
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		code = map[Kind]int{Invalid: http.StatusBadRequest, Missing: http.StatusNotFound, Conflict: http.StatusConflict, Stale: http.StatusConflict}[e.Kind]
 	}

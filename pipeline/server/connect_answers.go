@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/penstock-io/penstock/pipeline/config"
 )
 
 // connectorInfo is a connector as Connect shows it.
@@ -180,6 +182,53 @@ func (c *connect) offsets(r *http.Request) (int, any, error) {
 		all = append(all, offset{map[string]string{"shard": p.Shard}, map[string]string{"position": p.Position}})
 	}
 	return http.StatusOK, map[string]any{"offsets": all}, nil
+}
+
+// alterOffsets chooses where shards go on; null forgets one (KIP-875).
+func (c *connect) alterOffsets(r *http.Request) (int, any, error) {
+	var in struct {
+		Offsets []struct {
+			Partition struct {
+				Shard string `json:"shard"`
+			} `json:"partition"`
+			Offset *struct {
+				Position string `json:"position"`
+			} `json:"offset"`
+		} `json:"offsets"`
+	}
+	if err := read(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if len(in.Offsets) == 0 {
+		return 0, nil, connectFailure(http.StatusBadRequest, "Partitions / offsets need to be provided for an alter offsets request")
+	}
+	to := map[string]string{}
+	for _, one := range in.Offsets {
+		if one.Offset == nil {
+			to[one.Partition.Shard] = ""
+			continue
+		}
+		to[one.Partition.Shard] = one.Offset.Position
+	}
+	return c.moved(r, to, "altered")
+}
+
+// resetOffsets has a connector begin anew.
+func (c *connect) resetOffsets(r *http.Request) (int, any, error) { return c.moved(r, nil, "reset") }
+
+func (c *connect) moved(r *http.Request, to map[string]string, done string) (int, any, error) {
+	name := r.PathValue("name")
+	status, err := c.set.Status(name)
+	switch {
+	case err != nil:
+		return 0, nil, c.unless(err, name, "Connector %s not found")
+	case status.Wanted != Stopped || c.desk == nil:
+		return 0, nil, connectFailure(http.StatusBadRequest, "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint", name)
+	}
+	if _, err := c.set.move(r.Context(), name, func(p *config.Pipeline) (any, error) { return c.desk.Move(r.Context(), p, to, true) }); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, map[string]string{"message": "The offsets for this connector have been " + done + " successfully"}, nil
 }
 
 func (c *connect) plugins(r *http.Request) (int, any, error) {

@@ -20,6 +20,10 @@ type Desk interface {
 	Replay(ctx context.Context, p *config.Pipeline, ids []string) (any, error)
 	// Try follows records, JSON values, through the stages; it reads and writes nothing.
 	Try(ctx context.Context, p *config.Pipeline, records []json.RawMessage) (any, error)
+	// Move chooses where shards of a pipeline that is stopped go on, by shard: after a place, at
+	// oldest or newest; empty: what is known of the shard is forgotten. No shards: all are
+	// forgotten. force goes on where nothing tells whether an instance runs elsewhere.
+	Move(ctx context.Context, p *config.Pipeline, to map[string]string, force bool) (any, error)
 	// Peek follows records that wait in the source, without taking them.
 	Peek(ctx context.Context, p *config.Pipeline, records int) (any, error)
 }
@@ -34,6 +38,19 @@ type replay struct {
 	Body struct {
 		IDs []string `json:"ids" maxItems:"10000" doc:"Which; none: all there are."`
 	}
+}
+
+type move struct {
+	Name string `path:"name" maxLength:"200" doc:"The pipeline's name."`
+	Body struct {
+		Positions map[string]string `json:"positions" minProperties:"1" maxProperties:"10000" doc:"By shard: a place (1700000000000-0 of a stream, a count of a list), oldest or newest; empty: forget it."`
+		Force     bool              `json:"force,omitempty" doc:"Go on where no lease tells whether the pipeline runs elsewhere; an instance that does is stopped by it."`
+	}
+}
+
+type forget struct {
+	Name  string `path:"name" maxLength:"200" doc:"The pipeline's name."`
+	Force bool   `query:"force" doc:"Go on where no lease tells whether the pipeline runs elsewhere."`
 }
 
 type try struct {
@@ -66,6 +83,12 @@ func (a *API) desk(api huma.API) {
 		func(ctx context.Context, in *replay) (*said, error) {
 			return ofPipeline(ctx, in.Name, func(p *config.Pipeline) (any, error) { return a.desks.Replay(ctx, p, in.Body.IDs) })
 		})
+	huma.Register(api, operation("set-positions", http.MethodPatch, "/pipelines/{name}/positions", "Choose where shards of a pipeline that is stopped go on", http.StatusOK, 404, 409, 422, 503),
+		func(ctx context.Context, in *move) (*said, error) {
+			return a.moved(ctx, in.Name, in.Body.Positions, in.Body.Force)
+		})
+	huma.Register(api, operation("forget-positions", http.MethodDelete, "/pipelines/{name}/positions", "Forget how far a pipeline that is stopped is delivered: it begins anew", http.StatusOK, 404, 409, 422, 503),
+		func(ctx context.Context, in *forget) (*said, error) { return a.moved(ctx, in.Name, nil, in.Force) })
 	huma.Register(api, operation("peek-records", http.MethodGet, "/pipelines/{name}/preview", "Records that wait in the source, through each stage; nothing is taken", http.StatusOK, 404, 409, 422, 503),
 		func(ctx context.Context, in *limited) (*said, error) {
 			return ofPipeline(ctx, in.Name, func(p *config.Pipeline) (any, error) { return a.desks.Peek(ctx, p, in.Limit) })
@@ -78,6 +101,14 @@ func (a *API) desk(api huma.API) {
 			}
 			return &said{found}, nil
 		})
+}
+
+func (a *API) moved(ctx context.Context, name string, to map[string]string, force bool) (*said, error) {
+	found, err := a.set.move(ctx, name, func(p *config.Pipeline) (any, error) { return a.desks.Move(ctx, p, to, force) })
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &said{found}, nil
 }
 
 func (a *API) try(ctx context.Context, in *try) (any, error) {

@@ -38,17 +38,25 @@ type Component struct {
 
 // Job is a pipeline that can run, once.
 type Job struct {
-	Route  string // "redis_list → kafka"
-	Engine *engine.Engine
-	Source pipeline.Source
-	Sink   pipeline.Sink
-	Topics []string // that it writes to, where its text names them
+	Route   string // "redis_list → kafka"
+	Engine  *engine.Engine
+	Source  pipeline.Source
+	Sink    pipeline.Sink
+	Topics  []string       // that it writes to, where its text names them
+	Plugins []PluginStatus // programs that do transforms
 	// Figures are those of its transforms, for Prometheus.
 	Figures []prometheus.Collector
 	// Run runs the engine and tells in the log how that ended. Errors as engine.Run's.
 	Run func(ctx context.Context) error
 	// Close frees what it has. It follows Run, or comes in its place.
 	Close func()
+}
+
+// PluginStatus is a program that does a transform of a pipeline.
+type PluginStatus struct {
+	Pipeline  string `json:"pipeline" doc:"Whose."`
+	Transform string `json:"transform" doc:"Where: transforms[0].plugin."`
+	Plugin    string `json:"plugin" doc:"The program."`
 }
 
 // takes names what the source takes away.

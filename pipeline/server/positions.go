@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
+	"github.com/penstock-io/penstock/pipeline/config"
 	"github.com/penstock-io/penstock/pipeline/engine"
 )
 
@@ -50,6 +51,24 @@ func (s *Set) Positions(ctx context.Context, name string) ([]Committed, error) {
 	return all, nil
 }
 
+// move does something with a pipeline that is stopped, and stays so meanwhile. Errors:
+// Missing, Conflict where it is not stopped.
+func (s *Set) move(ctx context.Context, name string, do func(p *config.Pipeline) (any, error)) (any, error) {
+	e, err := s.entryOf(name)
+	if err != nil {
+		return nil, err
+	}
+	defer e.change.Unlock()
+	if e.def.Wanted != Stopped {
+		return nil, conflict(nil, "pipeline %s is not stopped: its positions are its own while it is not; stop it first", name)
+	}
+	p, err := e.parse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return do(p)
+}
+
 // topicsOf gives the topics that a pipeline writes to; none where that is not known.
 func (s *Set) topicsOf(name string) []string {
 	if e := s.find(name); e != nil {
@@ -68,6 +87,19 @@ func (s *Set) Engine(name string) *engine.Engine {
 		}
 	}
 	return nil
+}
+
+// plugins gives the programs that do transforms, by pipeline.
+func (s *Set) plugins() []PluginStatus {
+	all := []PluginStatus{}
+	for _, status := range s.All() {
+		if e := s.find(status.Name); e != nil {
+			if now := e.now(); now != nil && now.job != nil {
+				all = append(all, now.job.Plugins...)
+			}
+		}
+	}
+	return all
 }
 
 // isFlat tells whether a pipeline was given as flat keys.

@@ -149,7 +149,7 @@ func well(w http.ResponseWriter) { io.WriteString(w, "ok\n") } //nolint:errcheck
 func (s *Server) routes(keys *keyring) (http.Handler, error) {
 	mux := http.NewServeMux()
 	(&API{set: s.set, version: s.options.Version, desks: s.options.Desk, logs: s.options.Logs, closing: s.closing}).register(mux)
-	c := &connect{set: s.set, version: s.options.Version, worker: s.address, ready: s.ready.Load, level: s.options.Level}
+	c := &connect{set: s.set, desk: s.options.Desk, version: s.options.Version, worker: s.address, ready: s.ready.Load, level: s.options.Level}
 	c.register(mux)
 	p, err := newPage(keys, s.options.CertFile != "", dispatch(map[string]deed{"GET": c.root, "HEAD": c.root}))
 	if err != nil {

@@ -62,6 +62,9 @@ func New(s Settings, pipelineName, dir string, log *slog.Logger) (*Plugin, error
 	return p, nil
 }
 
+// Name is what messages call the plugin.
+func (p *Plugin) Name() string { return p.name }
+
 // Digest gives the SHA-256 to pin, as settings take it, and the files that it is taken of:
 // the program, and those among its arguments. Errors: Permanent, of the program.
 func (p *Plugin) Digest() (sum string, files []string, err error) {

@@ -84,3 +84,65 @@ func (m *serverMaker) Peek(ctx context.Context, p *config.Pipeline, records int)
 	}
 	return map[string]any{"pipeline": p.Name, "records": jsonPreviews(previews, sinkTopic(p)), "notes": notes}, nil
 }
+
+// Move does what penstock positions set and reset do.
+func (m *serverMaker) Move(ctx context.Context, p *config.Pipeline, to map[string]string, force bool) (_ any, err error) {
+	ctx, cancel := context.WithTimeout(ctx, deskPatience)
+	defer cancel()
+	c := changing{force: force}
+	if c.built, c.store, err = m.components.stored(p, io.Discard); err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if c.lease != nil || !force {
+		if err := c.rests(ctx, p.Name); err != nil {
+			return nil, err
+		}
+	}
+	if c.positions, _, err = c.store.Committed(ctx, p.Name); err != nil {
+		return nil, err
+	}
+	changes, err := c.moves(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.apply(ctx, p, changes); err != nil {
+		return nil, err
+	}
+	told := make([]changed, len(changes))
+	for i, one := range changes {
+		told[i] = one.told()
+	}
+	return map[string]any{"pipeline": p.Name, "changes": told}, nil
+}
+
+// moves plans where shards go on; none named: all are forgotten.
+func (c *changing) moves(ctx context.Context, to map[string]string) ([]change, error) {
+	if len(to) == 0 {
+		names, err := c.shards(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		return c.forgotten(ctx, names)
+	}
+	var changes []change
+	for _, name := range sortedKeys(to) {
+		if _, err := c.shards(ctx, []string{name}); err != nil {
+			return nil, &pipeline.Error{Class: pipeline.Permanent, What: err.Error()}
+		}
+		if to[name] == "" {
+			some, err := c.forgotten(ctx, []string{name})
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, some...)
+			continue
+		}
+		one, err := c.to(ctx, name, to[name])
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, one)
+	}
+	return changes, nil
+}

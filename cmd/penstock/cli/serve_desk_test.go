@@ -120,3 +120,54 @@ func TestServeRecords(t *testing.T) {
 	}
 	<-done
 }
+
+// TestServePositions: where a pipeline goes on is chosen while it is stopped, and not before.
+func TestServePositions(t *testing.T) {
+	e := pipelinetest.Embedded(t)
+	s := serveIn(t, t.TempDir())
+	stream := strings.NewReplacer("user:hunter2@", "", "redis_list", "redis_stream").Replace(listPipeline(e, "shop", "events"))
+	for _, n := range []string{"1", "2", "3"} {
+		if _, err := e.Redis.XAdd("events", "1700000000000-"+n, []string{"n", n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream = strings.Replace(stream, ", format: json", "", 1)
+	s.want(201, "POST", "/v1/pipelines", stream)
+	s.written("shop", 3)
+	s.want(200, "GET", "/v1/pipelines/shop/positions", "", `"shard":"events","position":"1700000000000-3"`)
+	move := func(code int, method, body string, texts ...string) {
+		t.Helper()
+		got, answer, _ := s.call(method, "/v1/pipelines/shop/positions", body, "Content-Type", "application/json")
+		for _, want := range append(texts, "") {
+			if got != code || !strings.Contains(answer, want) {
+				t.Errorf("%s %s: %d %s, want %d %s", method, body, got, answer, code, want)
+			}
+		}
+	}
+	move(409, "PATCH", `{"positions":{"events":"oldest"}}`, "is not stopped")
+	s.want(200, "POST", "/v1/pipelines/shop/stop", "")
+	move(409, "PATCH", `{"positions":{"none":"oldest"}}`, "there is no shard", "events")
+	move(200, "PATCH", `{"positions":{"events":"1700000000000-1"}}`, `"from":"1700000000000-3"`, `"to":"1700000000000-1"`)
+	s.want(200, "POST", "/v1/pipelines/shop/resume", "")
+	s.written("shop", 2)
+	s.want(200, "POST", "/v1/pipelines/shop/stop", "")
+	move(200, "DELETE", "", `"to":"none"`)
+	s.want(200, "GET", "/v1/pipelines/shop/positions", "", `"positions":[]`)
+	s.want(200, "POST", "/v1/pipelines/shop/resume", "")
+	s.written("shop", 3)
+	s.want(200, "GET", "/v1/pipelines/shop/metrics", "", `"written":3`)
+	s.want(200, "GET", "/v1/plugins", "", `"plugins":[]`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/v1/pipelines", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Long", strings.Repeat("x", 40<<10))
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		return // the connection is cut
+	}
+	defer answer.Body.Close() //nolint:errcheck // a test
+	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a header of 40 KB is answered with %d", answer.StatusCode)
+	}
+}

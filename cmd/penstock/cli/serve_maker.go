@@ -136,8 +136,12 @@ func (m *serverMaker) Make(p *config.Pipeline) (*server.Job, error) {
 	if to, ok := p.Sink.Settings.(*kafka.SinkSettings); ok {
 		topics = []string{to.Topic}
 	}
+	var plugins []server.PluginStatus
+	for _, one := range b.plugins {
+		plugins = append(plugins, server.PluginStatus{Pipeline: b.name, Transform: one.transform, Plugin: one.Name()})
+	}
 	return &server.Job{
-		Route: b.route, Topics: topics, Engine: b.engine, Source: b.source, Sink: b.sink, Figures: append([]prometheus.Collector(nil), append(b.memoryMetrics(), b.pluginMetrics()...)...),
+		Plugins: plugins, Route: b.route, Topics: topics, Engine: b.engine, Source: b.source, Sink: b.sink, Figures: append([]prometheus.Collector(nil), append(b.memoryMetrics(), b.pluginMetrics()...)...),
 		Run: func(ctx context.Context) error { return b.run(ctx, log) }, Close: b.close,
 	}, nil
 }
