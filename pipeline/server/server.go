@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -88,6 +89,11 @@ type Server struct {
 func Serve(set *Set, o Options) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
+	}
+	if o.CertFile != "" {
+		if _, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile); err != nil {
+			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+		}
 	}
 	listening, err := net.Listen("tcp", o.Listen)
 	if err != nil {

@@ -1,11 +1,22 @@
 package cli
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/penstock-io/penstock/pipeline/pipelinetest"
 	"github.com/penstock-io/penstock/pipeline/server"
 )
 
@@ -64,4 +75,74 @@ func TestCtl(t *testing.T) {
 	ctl(exitInvalid, "there is no command", "explode")
 	ctl(exitUnreachable, "does not answer", "list", "--server", "http://127.0.0.1:1")
 	ctl(exitInvalid, "--ca", "list", "--ca", "/none.pem")
+}
+
+// certificates makes a certificate of this machine that vouches for itself, and its key.
+func certificates(t *testing.T) (ca, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, cert, key
+}
+
+// TestServeTLS: with a certificate, and to who trusts it.
+func TestServeTLS(t *testing.T) {
+	ca, cert, key := certificates(t)
+	s := &served{T: t, log: &output{}, dir: t.TempDir()}
+	stop := start(t, s.log, "serve", "--listen", "127.0.0.1:0", "--store", filepath.Join(s.dir, "store.db"), "--tls-cert", cert, "--tls-key", key)
+	defer stop()
+	pipelinetest.Eventually(t, 20*time.Second, "the server answers", func() bool {
+		if m := serverURL.FindStringSubmatch(s.log.String()); m != nil {
+			s.url = m[1]
+		}
+		return s.url != ""
+	})
+	if !strings.HasPrefix(s.url, "https://") {
+		t.Fatalf("it answers at %s", s.url)
+	}
+	if got := penstock(t, "ctl", "list", "--server", s.url, "--ca", ca); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := penstock(t, "ctl", "list", "--server", s.url); got.code != exitUnreachable || !strings.Contains(got.errOut, "certificate") {
+		t.Errorf("who does not trust it: %+v", got)
+	}
+}
+
+// TestServeIsPatientNoLonger: who sends half a request is cut off.
+func TestServeIsPatientNoLonger(t *testing.T) {
+	t.Parallel()
+	s := serveIn(t, t.TempDir())
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test
+	if _, err := conn.Write([]byte("GET /v1/pipelines HTTP/1.1\r\nHost: localhost\r\nX: ")); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("it waits for the rest without end")
+	}
 }

@@ -400,12 +400,25 @@ func TestServeTokens(t *testing.T) {
 	}
 }
 
+// TestServeJSON: a pipeline may be sent as JSON too.
+func TestServeJSON(t *testing.T) {
+	s := serveIn(t, t.TempDir())
+	code, answer, _ := s.call("POST", "/v1/pipelines?state=PAUSED", `{"name":"shop","source":{"generate":{"rate":10}},"sink":{"drop":{}},"delivery":"at_most_once"}`, "Content-Type", "application/json")
+	if code != 201 {
+		t.Fatalf("%d %s", code, answer)
+	}
+	s.until("shop", server.Paused)
+	s.want(400, "POST", "/v1/validate", "")
+	s.want(422, "POST", "/v1/pipelines?state=LOUD", `{}`)
+}
+
 func TestServeFlags(t *testing.T) {
 	for want, flags := range map[string][]string{
 		"can be reached from other machines": {"--listen", ":0"},
 		"add --tokens":                       {"--listen", ":0", "--remote"},
 		"--dir: the folder of pipelines":     {"--listen", "127.0.0.1:0", "--store", filepath.Join(t.TempDir(), "s.db"), "--dir", "/none"},
 		"--allow: ":                          {"--listen", "127.0.0.1:0", "--allow", "/none"},
+		"--tls-cert and --tls-key: ":         {"--listen", "127.0.0.1:0", "--store", filepath.Join(t.TempDir(), "t.db"), "--tls-cert", "/none", "--tls-key", "/none"},
 		"--store: ":                          {"--listen", "127.0.0.1:0", "--store", t.TempDir()},
 	} {
 		if got := penstock(t, append([]string{"serve"}, flags...)...); got.code != exitInvalid || !strings.Contains(got.errOut, want) {
