@@ -32,6 +32,9 @@ type File struct {
 type Lookup struct {
 	Env      func(name string) (string, bool)
 	ReadFile func(path string) ([]byte, error)
+	// HideEnv masks what variables stand for wherever a pipeline is shown, as what files
+	// hold always is: who reads may not be who set them.
+	HideEnv bool
 }
 
 // Parse reads pipeline files: one pipeline a YAML document. It returns the

@@ -105,6 +105,9 @@ func (d *decoder) text(n *yaml.Node, secret bool, path string) (string, bool) {
 	}
 	text, parts, files, bad := d.lookup.expand(n.Value)
 	d.hidden.add(files...)
+	if d.lookup.HideEnv {
+		d.hidden.add(parts...)
+	}
 	if secret && (!d.private || text != n.Value) {
 		d.hidden.add(text)
 		d.hidden.add(parts...)

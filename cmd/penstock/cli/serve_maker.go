@@ -31,7 +31,7 @@ var _ server.Maker = (*serverMaker)(nil)
 // Parse reads a file. Text of the API may read ${file:…}, and name files and programs, of
 // folders that are allowed alone.
 func (m *serverMaker) Parse(ctx context.Context, file config.File, remote bool) ([]*config.Pipeline, error) {
-	lookup := config.Lookup{Env: m.variables, ReadFile: os.ReadFile}
+	lookup := config.Lookup{Env: m.variables, ReadFile: os.ReadFile, HideEnv: true}
 	if remote {
 		lookup.ReadFile = func(path string) ([]byte, error) {
 			if !m.mayName(path) {

@@ -231,6 +231,15 @@ func TestServeChanges(t *testing.T) {
 	s.written("shop", 1)
 	s.want(422, "POST", "/v1/pipelines", strings.ReplaceAll(listPipeline(e, "other", "o"), "hunter2", "********"), "is masked, and nothing is known that was here")
 
+	// What a variable stands for is nobody's to see, whatever it is written into.
+	t.Setenv("SERVE_SECRET", "s3cret-of-the-environment")
+	spy := strings.Replace(listPipeline(e, "spy", "spied"), "topic: out", `topic: "${SERVE_SECRET}", compression: "${SERVE_SECRET}"`, 1)
+	for _, answer := range []string{s.want(422, "POST", "/v1/validate", spy, "compression"), s.want(200, "POST", "/v1/validate", strings.Replace(spy, `compression: "${SERVE_SECRET}"`, "compression: snappy", 1))} {
+		if strings.Contains(answer, "s3cret-of") {
+			t.Errorf("a variable is shown: %s", answer)
+		}
+	}
+
 	// One that starts, and ends at once with an error, is taken back.
 	e.Redis.Set("text", "no list") //nolint:errcheck // what waits for it tells
 	s.want(409, "PUT", "/v1/pipelines/shop", listPipeline(e, "shop", "text"), "goes on as it was: as it is to be, it does not start", "holds a string, not a list")
