@@ -60,6 +60,6 @@ What --only can name:
 	flags.BoolVar(&o.quick, "quick", false, "measure everything in a small way, to see that it works")
 	flags.StringVar(&o.compression, "compression", "snappy", "of all movers that use franz-go: none, gzip, snappy, lz4, zstd")
 	flags.StringVar(&o.out, "out", ".cache/bench", "directory for bench.json and bench.svg")
-	command.AddCommand(checkCommand(), fillCommand(), moverCommand(), pluginCommand())
+	command.AddCommand(checkCommand(), fillCommand(), moverCommand(), pluginCommand(), serverCommand())
 	return command
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"github.com/penstock-io/penstock/cmd/bench/measure"
@@ -36,6 +37,7 @@ var rows = []row{
 	{"penstock-stream", "Penstock", measure.Stream, exactlyOnce, 400_000, runPenstock(plain)},
 	{"penstock-chain", "Penstock, filter → dedupe → set", measure.Stream, exactlyOnce, 200_000, runPenstock(chain)},
 	{"penstock-plugin", "Penstock, with a plugin in Go that does nothing", measure.Stream, exactlyOnce, 200_000, runPenstock(idler)},
+	{"penstock-serve", "Penstock, as one pipeline of a server", measure.Stream, exactlyOnce, 400_000, runServer},
 	{"penstock-python", "Penstock, with a plugin in Python that does nothing", measure.Stream, exactlyOnce, 30_000, runPenstock(snake)},
 	{"stream-step", "loop by hand, step by step", measure.Stream, exactlyOnce, 300_000, runMover("stream-step")},
 	{"stream-pipelined", "loop by hand, pipelined, in a Watermill router", measure.Stream, exactlyOnce, 400_000, runMover("stream-pipelined")},
@@ -69,6 +71,23 @@ func runMover(mover string) func(*bench, work) (string, []string, error) {
 			"--topic", w.topic, "--events", strconv.Itoa(w.events), "--compression", b.options.compression,
 		}, err
 	}
+}
+
+// runServer moves with a server that has one pipeline, until that has moved all.
+func runServer(b *bench, w work) (string, []string, error) {
+	file, err := b.pipeline(w, plain)
+	if err != nil {
+		return "", nil, err
+	}
+	dir := filepath.Join(filepath.Dir(file), w.key+".serve")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	if err := os.Rename(file, filepath.Join(dir, "pipeline.yaml")); err != nil {
+		return "", nil, err
+	}
+	self, err := os.Executable()
+	return self, []string{"server-mover", b.penstock.binary, dir, w.key, strconv.Itoa(w.events)}, err
 }
 
 func runArticle(b *bench, w work) (string, []string, error) {

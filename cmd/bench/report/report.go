@@ -33,6 +33,9 @@ type Server struct {
 	Bytes     float64 `json:"bytes"`     // of memory that each takes: beyond those of a server of none
 	Percent   float64 `json:"percent"`   // of one core, while nothing comes
 	Disturbed int     `json:"disturbed"` // how many were begun anew when one other was changed
+	Page      float64 `json:"page"`      // percent of one core that an open page takes more
+	ListP99   float64 `json:"list_p99"`  // of the API, in milliseconds: what all pipelines do
+	OneP99    float64 `json:"one_p99"`   // what one does
 }
 
 // Format is what a format takes of the CPU for one record, in nanoseconds: to read it, and

@@ -48,7 +48,7 @@ func sample() *Report {
 		Memory:  []Memory{{From: "stream", Situation: "full speed, 1000000 waiting", PeakRSS: 61 << 20, MeanRSS: 50 << 20}},
 		Startup: &Startup{Starts: 10, P50: 48.2, Max: 61.9},
 		Idle:    &Idle{Seconds: 10, Percent: 0.2},
-		Server:  &Server{Pipelines: 1000, Seconds: 14.57, Bytes: 352_000, Percent: 13.6},
+		Server:  &Server{Pipelines: 1000, Seconds: 14.57, Bytes: 352_000, Percent: 13.6, Page: 1.4, ListP99: 17.2, OneP99: 0.9},
 		Formats: []Format{{Name: "json", Bytes: 300, Read: 210, Write: 4}, {Name: "avro", Bytes: 200, Read: 300, Write: 720}, {Name: "pattern", Bytes: 90, Read: 450, ReadOnly: true}, {Name: "protobuf", Bytes: 210, Read: 900, Write: 1200}},
 		Plugins: []Plugin{{Language: "Go", CPU: 1640, One: 131_000}, {Language: "Python", CPU: 9120, One: 640_000}},
 		Chains:  []Chain{{Name: "json → filter → set → json", Nanoseconds: 1310}, {Name: "json → filter → json", Nanoseconds: 820}},
@@ -168,8 +168,10 @@ func TestLimits(t *testing.T) {
 	}
 	r.Judge()
 	var met []string
-	for _, target := range r.Targets[9:] {
-		met = append(met, target.outcome())
+	for _, target := range r.Targets {
+		if outcome := target.outcome(); outcome != "not measured" {
+			met = append(met, outcome)
+		}
 	}
 	want := "met, NOT MET, met, NOT MET, NOT MET, met"
 	if got := strings.Join(met, ", "); got != want {

@@ -78,7 +78,7 @@ func (r *Report) writeOthers(out *bytes.Buffer) {
 		fmt.Fprintf(out, "  exec to the first XREAD: median %.0f ms, max %.0f ms (%d starts)\n", s.P50, s.Max, s.Starts)
 	}
 	if s := r.Server; s != nil {
-		fmt.Fprintf(out, "  server of %d idle pipelines: started in %.1f s, %.0f KB each, %.1f %% of a core; the change of one disturbs %d others\n", s.Pipelines, s.Seconds, s.Bytes/1000, s.Percent, s.Disturbed)
+		fmt.Fprintf(out, "  server of %d idle pipelines: started in %.1f s, %.0f KB each, %.1f %% of a core; the change of one disturbs %d others\n    an open page %.1f %% of a core more; API p99 %.1f ms for all pipelines, %.1f ms for one\n", s.Pipelines, s.Seconds, s.Bytes/1000, s.Percent, s.Disturbed, s.Page, s.ListP99, s.OneP99)
 	}
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(out, "  idle pipeline: %.1f %% of a core over %.0f s\n", i.Percent, i.Seconds)

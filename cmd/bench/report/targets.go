@@ -23,6 +23,7 @@ func (r *Report) Judge() {
 		r.faster("list, beside the article's script", "penstock-list", "list-article", 50),
 		r.faster("filter, dedupe and set, beside no transforms", "penstock-chain", "penstock-stream", 0.5),
 		r.faster("a plugin that does nothing, beside no transforms", "penstock-plugin", "penstock-stream", 0.6),
+		r.faster("a server with one pipeline, beside a run", "penstock-serve", "penstock-stream", 0.95),
 		r.faster("consumer group, at least once, beside its loop", "penstock-group", "stream-group", 1.0),
 		r.cheaper("CPU of the stream, beside the step-by-step loop", "penstock-stream", "stream-step"),
 		r.cheaper("CPU of the list, beside the step-by-step loop", "penstock-list", "list-step"),
@@ -67,6 +68,7 @@ func (r *Report) Judge() {
 	if s := r.Server; s != nil {
 		name := fmt.Sprintf("%d idle pipelines in one server, ", s.Pipelines)
 		r.Targets = append(r.Targets,
+			atMost(name+"an open page, of a core", s.Page, 2, "%.1f %%"), atMost(name+"API p99, all of them", s.ListP99, 20, "%.1f ms"), atMost(name+"API p99, one of them", s.OneP99, 20, "%.1f ms"),
 			atMost(name+"started", s.Seconds, 20, "%.1f s"), atMost(name+"memory of each", s.Bytes/1000, 500, "%.0f KB"),
 			atMost(name+"disturbed by the change of one", float64(s.Disturbed), 0, "%.0f"))
 	}
