@@ -301,6 +301,27 @@ func TestServeFiles(t *testing.T) {
 	pipelinetest.Eventually(t, 20*time.Second, "b is gone", func() bool { code, _, _ := s.call("GET", "/v1/pipelines/b", ""); return code == 404 })
 }
 
+// TestServeStandby: of two servers with the same pipeline one runs it, and the other stands by
+// until that ends.
+func TestServeStandby(t *testing.T) {
+	e := pipelinetest.Embedded(t)
+	e.Redis.RequireUserAuth("user", "hunter2")
+	one, two := serveIn(t, t.TempDir()), serveIn(t, t.TempDir())
+	one.want(201, "POST", "/v1/pipelines", listPipeline(e, "shop", "events", "lease: {life: 2s}\n"))
+	one.until("shop", server.Running)
+	two.want(201, "POST", "/v1/pipelines", listPipeline(e, "shop", "events", "lease: {life: 2s}\n"))
+	two.until("shop", server.Standby)
+	if now := two.status("shop"); now.Reason == "" || now.Wanted != server.Running {
+		t.Errorf("it is %+v", now)
+	}
+	e.Redis.Push("events", `{}`) //nolint:errcheck // what waits for it tells
+	one.written("shop", 1)
+	one.want(200, "POST", "/v1/pipelines/shop/stop", "")
+	two.until("shop", server.Running)
+	e.Redis.Push("events", `{}`) //nolint:errcheck // what waits for it tells
+	two.written("shop", 1)
+}
+
 // TestServeOneFails: the others go on.
 func TestServeOneFails(t *testing.T) {
 	e := pipelinetest.Embedded(t)
