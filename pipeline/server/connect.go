@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/pipeline"
-	"github.com/penstock-io/penstock/pipeline/config"
 )
 
 // connect answers as a worker of Kafka Connect does (KIP-26, KIP-475, KIP-875; names, verbs
@@ -284,50 +283,6 @@ func (c *connect) restartTask(r *http.Request) (int, any, error) {
 		return 0, nil, c.unless(err, name, "Connector %s not found")
 	}
 	return http.StatusNoContent, nil, nil
-}
-
-// validate finds the mistakes of a configuration: each at the key that it is about.
-func (c *connect) validate(r *http.Request) (int, any, error) {
-	var settings map[string]string
-	if err := read(r, &settings); err != nil {
-		return 0, nil, err
-	}
-	wrong := map[string][]string{}
-	text, _, err := unflattened(settings["name"], settings)
-	if err == nil {
-		_, err = c.set.Check(r.Context(), text)
-	}
-	if err != nil {
-		var mistakes config.Errors
-		if e, ok := errors.AsType[*Error](err); ok {
-			mistakes = e.Mistakes
-		}
-		for _, m := range mistakes {
-			key := aboutKey(settings, m.What)
-			wrong[key] = append(wrong[key], m.What+"; "+m.Do)
-		}
-		if len(mistakes) == 0 {
-			wrong["name"] = []string{err.Error()}
-		}
-	}
-	return http.StatusOK, validationOf(settings, wrong), nil
-}
-
-// aboutKey gives the key that a mistake names, else that of the whole.
-func aboutKey(settings map[string]string, what string) string {
-	best := ""
-	for key := range settings {
-		if len(key) > len(best) && strings.Contains(what, key) && key != "name" {
-			best = key
-		}
-	}
-	if best != "" {
-		return best
-	}
-	if _, ok := settings[yamlKey]; ok {
-		return yamlKey
-	}
-	return "name"
 }
 
 // setLogger changes what is logged: the server has one logger.

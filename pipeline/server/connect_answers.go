@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/penstock-io/penstock/pipeline/config"
 )
@@ -249,79 +248,6 @@ func (c *connect) plugins(r *http.Request) (int, any, error) {
 		}
 	}
 	return http.StatusOK, all, nil
-}
-
-// definition is a setting as Connect describes one.
-type definition struct {
-	Name          string   `json:"name"`
-	Type          string   `json:"type"`
-	Required      bool     `json:"required"`
-	Default       *string  `json:"default_value"`
-	Importance    string   `json:"importance"`
-	Documentation string   `json:"documentation"`
-	Group         *string  `json:"group"`
-	Order         int      `json:"order_in_group"`
-	Width         string   `json:"width"`
-	DisplayName   string   `json:"display_name"`
-	Dependents    []string `json:"dependents"`
-}
-
-func defined(name, doc string, required bool) definition {
-	return definition{Name: name, Type: "STRING", Required: required, Importance: "HIGH", Documentation: doc, Order: -1, Width: "NONE", DisplayName: name, Dependents: []string{}}
-}
-
-// definitions are the settings that are not those of components.
-var definitions = []definition{
-	defined("name", "The pipeline's name.", true),
-	defined(classKey, "Always "+className+".", false),
-	defined(tasksKey, "How many lanes write at once.", false),
-	defined(yamlKey, "The pipeline, as YAML. In its place the settings may be given one by one: source.redis_list.keys.", false),
-}
-
-func (c *connect) pluginConfig(r *http.Request) (int, any, error) {
-	if !isOurs(r.PathValue("class")) {
-		return 0, nil, connectFailure(http.StatusNotFound, "Unknown plugin %s.", r.PathValue("class"))
-	}
-	return http.StatusOK, definitions, nil
-}
-
-func isOurs(class string) bool { return class == className || class == "Pipeline" }
-
-// validationOf tells what is wrong with each key.
-func validationOf(settings map[string]string, wrong map[string][]string) any {
-	type value struct {
-		Name        string   `json:"name"`
-		Value       *string  `json:"value"`
-		Recommended []string `json:"recommended_values"`
-		Errors      []string `json:"errors"`
-		Visible     bool     `json:"visible"`
-	}
-	type setting struct {
-		Definition definition `json:"definition"`
-		Value      value      `json:"value"`
-	}
-	known := slices.Clone(definitions)
-	for key := range settings {
-		if !slices.ContainsFunc(known, func(d definition) bool { return d.Name == key }) {
-			known = append(known, defined(key, "", false))
-		}
-	}
-	slices.SortStableFunc(known[len(definitions):], func(a, b definition) int { return strings.Compare(a.Name, b.Name) })
-	out := struct {
-		Name   string    `json:"name"`
-		Errors int       `json:"error_count"`
-		Groups []string  `json:"groups"`
-		Config []setting `json:"configs"`
-	}{className, 0, []string{}, []setting{}}
-	for _, d := range known {
-		v := value{d.Name, nil, []string{}, append([]string{}, wrong[d.Name]...), true}
-		if text, ok := settings[d.Name]; ok {
-			v.Value = &text
-		}
-		out.Errors += len(v.Errors)
-		out.Config = append(out.Config, setting{d, v})
-	}
-	return out
 }
 
 // root tells who answers.

@@ -57,17 +57,9 @@ type Figures struct {
 
 // figuresOf gives the figures of an engine.
 func figuresOf(e *engine.Engine) Figures {
-	s := e.Stats().Snapshot()
-	n := s.Counts
-	f := Figures{Read: n.Read, Written: n.Written, Filtered: n.Filtered, Duplicates: n.Duplicates, Dropped: n.Dropped, DeadLettered: n.DeadLettered, Split: n.Split}
-	observed := uint64(0)
-	for _, count := range s.Latency.Counts {
-		observed += count
-	}
-	if observed > 0 {
-		f.Latency = s.Latency.Sum / float64(observed)
-	}
-	for name, shard := range s.Shards {
+	n, shards, latency := e.Stats().Progress()
+	f := Figures{Latency: latency, Read: n.Read, Written: n.Written, Filtered: n.Filtered, Duplicates: n.Duplicates, Dropped: n.Dropped, DeadLettered: n.DeadLettered, Split: n.Split}
+	for name, shard := range shards {
 		if shard.Lag >= 0 && !shard.Measured.IsZero() {
 			if f.Lag == nil {
 				f.Lag = map[string]int64{}
