@@ -48,7 +48,7 @@ func (a *API) register(mux *http.ServeMux) huma.API {
 func operation(id, method, path, summary string, status int, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: "/v1" + path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
-		Errors: append(errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnsupportedMediaType), Tags: []string{strings.Split(path, "/")[1]},
+		Errors: append(errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType), Tags: []string{strings.Split(path, "/")[1]},
 	}
 }
 
@@ -120,13 +120,13 @@ func (a *API) pipelines(api huma.API) {
 		func(context.Context, *struct{}) (*struct{ Body list }, error) {
 			return &struct{ Body list }{list{a.set.All(), a.set.Files()}}, nil
 		})
-	huma.Register(api, operation("create-pipeline", http.MethodPost, "/pipelines", "Add a pipeline", http.StatusCreated, 409, 413, 422),
+	huma.Register(api, operation("create-pipeline", http.MethodPost, "/pipelines", "Add a pipeline", http.StatusCreated, 409, 422),
 		func(ctx context.Context, in *created) (*answer[Status], error) {
 			return answered(a.set.Create(ctx, in.RawBody, in.State))
 		})
 	huma.Register(api, operation("get-pipeline", http.MethodGet, "/pipelines/{name}", "What a pipeline does", http.StatusOK, 404),
 		func(_ context.Context, in *named) (*answer[Status], error) { return answered(a.set.Status(in.Name)) })
-	huma.Register(api, operation("replace-pipeline", http.MethodPut, "/pipelines/{name}", "Give a pipeline another text; what runs goes on where that does not start", http.StatusOK, 404, 409, 412, 413, 422),
+	huma.Register(api, operation("replace-pipeline", http.MethodPut, "/pipelines/{name}", "Give a pipeline another text; what runs goes on where that does not start", http.StatusOK, 404, 409, 412, 422),
 		func(ctx context.Context, in *replaced) (*answer[Status], error) {
 			revision, err := revisionOf(in.IfMatch)
 			if err != nil {
@@ -134,7 +134,7 @@ func (a *API) pipelines(api huma.API) {
 			}
 			return answered(a.set.Replace(ctx, in.Name, in.RawBody, revision))
 		})
-	huma.Register(api, operation("patch-pipeline", http.MethodPatch, "/pipelines/{name}", "Change parts of a pipeline's text", http.StatusOK, 404, 409, 412, 413, 422),
+	huma.Register(api, operation("patch-pipeline", http.MethodPatch, "/pipelines/{name}", "Change parts of a pipeline's text", http.StatusOK, 404, 409, 412, 422),
 		func(ctx context.Context, in *patched) (*answer[Status], error) {
 			revision, err := revisionOf(in.IfMatch)
 			if err != nil {
@@ -203,7 +203,7 @@ func (a *API) texts(api huma.API) {
 			}
 			return &struct{ Body any }{said}, nil
 		})
-	huma.Register(api, operation("validate", http.MethodPost, "/validate", "Every mistake of a pipeline's text, or what it means; nothing is connected to", http.StatusOK, 413, 422),
+	huma.Register(api, operation("validate", http.MethodPost, "/validate", "Every mistake of a pipeline's text, or what it means; nothing is connected to", http.StatusOK, 422),
 		func(ctx context.Context, in *text) (*struct{ Body any }, error) {
 			said, err := a.set.Check(ctx, in.RawBody)
 			if err != nil {

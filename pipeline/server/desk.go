@@ -93,7 +93,7 @@ func (a *API) desk(api huma.API) {
 		func(ctx context.Context, in *limited) (*said, error) {
 			return ofPipeline(ctx, in.Name, func(p *config.Pipeline) (any, error) { return a.desks.Peek(ctx, p, in.Limit) })
 		})
-	huma.Register(api, operation("try-records", http.MethodPost, "/preview", "Records of yours through the stages of a text; nothing is read or written", http.StatusOK, 413, 422),
+	huma.Register(api, operation("try-records", http.MethodPost, "/preview", "Records of yours through the stages of a text; nothing is read or written", http.StatusOK, 422),
 		func(ctx context.Context, in *try) (*said, error) {
 			found, err := a.try(ctx, in)
 			if err != nil {
