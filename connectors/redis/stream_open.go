@@ -138,10 +138,12 @@ func (g glance) differs(p pipeline.Position) string {
 		return "the stream is gone"
 	case g.last.Compare(p.Offset) < 0:
 		return fmt.Sprintf("the stream's last id is %s, before the position", g.last)
+	case g.counted && g.added < e.EntriesAdded:
+		return fmt.Sprintf("only %d entries were ever added to the stream, and %d had been", g.added, e.EntriesAdded)
+	case g.counted && g.added < e.Added:
+		return fmt.Sprintf("only %d entries were ever added to the stream, and %d were read from it", g.added, e.Added)
 	case !g.counted || e.EntriesAdded == 0: // the server does not tell, or did not
 		return ""
-	case g.added < e.EntriesAdded:
-		return fmt.Sprintf("only %d entries were ever added to the stream, and %d had been", g.added, e.EntriesAdded)
 	case e.Added > 0 && g.allAfter(p) && e.Added+uint64(g.length) > g.added: //nolint:gosec // a length
 		return fmt.Sprintf("%d entries were read from the stream and %d others are in it, but only %d were ever added", e.Added, g.length, g.added)
 	}

@@ -362,6 +362,31 @@ func TestStreamGapsWhileReading(t *testing.T) {
 	}
 }
 
+// TestMoreReadThanAdded: a stream that was made again while nobody looked, and has caught up
+// with what it was when somebody did, is known by what was read: no stream has had fewer
+// entries than that.
+func TestMoreReadThanAdded(t *testing.T) {
+	id := func(n uint64) pipeline.Offset { return pipeline.Offset{Major: n} }
+	for name, c := range map[string]struct {
+		added, read, seen uint64
+		counted           bool
+		says              string
+	}{
+		"made again":                     {1, 3, 1, true, "only 1 entries were ever added to the stream, and 3 were read from it"},
+		"made again, opened empty":       {2, 3, 0, true, "only 2 entries were ever added to the stream, and 3 were read from it"},
+		"fewer than were seen":           {1, 3, 3, true, "only 1 entries were ever added to the stream, and 3 had been"},
+		"the same":                       {3, 3, 1, true, ""},
+		"a server that does not tell":    {0, 3, 0, false, ""},
+		"nothing is known of the reader": {1, 0, 0, true, ""},
+	} {
+		g := glance{exists: true, counted: c.counted, added: c.added, length: 1, first: id(4), last: id(4), newest: id(4)}
+		p := pipeline.Position{Offset: id(4), Evidence: pipeline.Evidence{Added: c.read, EntriesAdded: c.seen}}
+		if got := g.differs(p); got != c.says {
+			t.Errorf("%s: got %q, want %q", name, got, c.says)
+		}
+	}
+}
+
 // TestStreamIsDeletedUnread: what was there and was never read is lost with the stream;
 // one that was empty begins anew without a word.
 func TestStreamIsDeletedUnread(t *testing.T) {
