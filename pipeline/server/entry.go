@@ -90,10 +90,10 @@ func (e *entry) parse(ctx context.Context) (*config.Pipeline, error) {
 	return all[0], nil
 }
 
-// start makes a job of its text and runs it as wanted. What is wrong is its state.
-// e.change is held.
+// start makes a job of its text and runs it as wanted, whether or not who asked for it is
+// still there. What is wrong is its state. e.change is held.
 func (e *entry) start(ctx context.Context) {
-	job, err := e.made(ctx)
+	job, err := e.made(context.WithoutCancel(ctx))
 	if err != nil {
 		e.mu.Lock()
 		e.running = failed(err)

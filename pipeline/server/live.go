@@ -73,6 +73,9 @@ func (a *API) live(api huma.API) {
 	sse.Register(api, operation("follow-log", http.MethodGet, "/pipelines/{name}/logs", "A pipeline's log: its newest lines, and those that come", http.StatusOK, 404),
 		map[string]any{"message": logLine{}},
 		func(ctx context.Context, in *named, send sse.Sender) {
+			if a.set.find(in.Name) == nil {
+				return
+			}
 			lines := make(chan []byte, room)
 			newest, stop := a.logs.follow(in.Name, lines)
 			defer stop()

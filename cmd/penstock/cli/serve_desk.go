@@ -94,10 +94,8 @@ func (m *serverMaker) Move(ctx context.Context, p *config.Pipeline, to map[strin
 		return nil, err
 	}
 	defer c.close()
-	if c.lease != nil || !force {
-		if err := c.rests(ctx, p.Name); err != nil {
-			return nil, err
-		}
+	if err := c.rests(ctx, p.Name); err != nil {
+		return nil, err
 	}
 	if c.positions, _, err = c.store.Committed(ctx, p.Name); err != nil {
 		return nil, err
