@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -74,4 +75,10 @@ func (p *parser) pipelineOf(d *decoder, name string, pipelines []*Pipeline) int 
 		p.failAt(d.nearest("pipeline"), fmt.Sprintf("the file beside holds no pipeline %s", quote(name)), suggest(name, names))
 	}
 	return -1
+}
+
+// HoldsTests tells by a file's name whether it holds tests of the pipelines in the one beside
+// it: shop.tests.yaml.
+func HoldsTests(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(name, filepath.Ext(name)), ".tests")
 }

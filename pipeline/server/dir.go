@@ -76,7 +76,7 @@ func (f *folder) read() (map[string]string, error) {
 	for _, entry := range entries {
 		name := filepath.Join(f.dir, entry.Name())
 		ext := filepath.Ext(name)
-		if ext != ".yaml" && ext != ".yml" || strings.HasPrefix(entry.Name(), ".") || strings.Contains(entry.Name(), "_test.") {
+		if ext != ".yaml" && ext != ".yml" || strings.HasPrefix(entry.Name(), ".") || config.HoldsTests(name) {
 			continue
 		}
 		info, err := os.Stat(name) // of what a link leads to

@@ -26,7 +26,7 @@ import (
 func shipped(t *testing.T) []string {
 	t.Helper()
 	names, err := filepath.Glob("../../../configs/*.yaml")
-	names = slices.DeleteFunc(names, holdsTests)
+	names = slices.DeleteFunc(names, config.HoldsTests)
 	if err != nil || len(names) < 4 {
 		t.Fatalf("%v, %v", names, err)
 	}

@@ -93,7 +93,7 @@ func (c Components) parse(names []string) ([]*config.Pipeline, error) {
 func (c Components) parseBy(names []string, read func(name string) ([]byte, error)) ([]*config.Pipeline, error) {
 	var files []config.File
 	for _, name := range names {
-		if holdsTests(name) {
+		if config.HoldsTests(name) {
 			continue
 		}
 		data, err := read(name)

@@ -261,11 +261,12 @@ func TestServeFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := serveIn(t, dir)
 	s.file("two.yaml", listPipeline(e, "a", "a, shared")+"---\n"+listPipeline(e, "b", "b"))
-	s.file("a_test.yaml", "this is for penstock test")
+	s.file("two.tests.yaml", "tests: []\n")
 	s.file(".hidden.yaml", "nobody looks")
 	s.until("a", server.Running)
 	s.until("b", server.Running)
 	since := s.status("a").Since
+	s.want(200, "GET", "/v1/pipelines", "", `"files":{}`)
 	s.want(409, "PUT", "/v1/pipelines/a", listPipeline(e, "a", "c"), "is that of the file", "change it there")
 	s.want(409, "DELETE", "/v1/pipelines/a", "", "change it there")
 	s.want(200, "POST", "/v1/pipelines/b/pause", "")

@@ -24,11 +24,6 @@ func besideName(name string) string {
 	return strings.TrimSuffix(name, ending) + ".tests" + ending
 }
 
-// holdsTests tells whether a file, by its name, holds tests and no pipelines.
-func holdsTests(name string) bool {
-	return strings.HasSuffix(strings.TrimSuffix(name, filepath.Ext(name)), ".tests")
-}
-
 // parseTests reads pipeline files with the tests in them and beside them.
 func (c Components) parseTests(names []string, read func(name string) ([]byte, error)) ([]*config.Pipeline, error) {
 	pipelines, err := c.parseBy(names, read)

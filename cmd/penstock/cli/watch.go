@@ -80,7 +80,7 @@ func (c Components) awaitChange(ctx context.Context, r *runner, files []string, 
 // contents reads pipeline files; those of tests are passed over.
 func contents(names []string) (files []config.File, err error) {
 	for _, name := range names {
-		if holdsTests(name) {
+		if config.HoldsTests(name) {
 			continue
 		}
 		data, err := os.ReadFile(name)
