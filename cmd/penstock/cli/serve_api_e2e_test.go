@@ -21,8 +21,10 @@ func TestAPIDescription(t *testing.T) {
 	}
 	s := serveIn(t, t.TempDir())
 	s.file("generated.yaml", "name: generated\nsource: {generate: {rate: 10}, format: json}\nsink: {drop: {}}\ndelivery: at_most_once\n")
-	out, err := exec.CommandContext(t.Context(), program, "run", s.url+"/openapi.json", "--exclude-path-regex", "(logs|tap)$", "--max-examples", "30", "--workers", "1", "--no-color", "--seed", "1",
-		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance").CombinedOutput()
+	run := exec.CommandContext(t.Context(), program, "run", s.url+"/openapi.json", "--exclude-path-regex", "(logs|tap)$", "--max-examples", "30", "--workers", "1", "--no-color", "--seed", "1",
+		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance")
+	run.Dir = t.TempDir() // it keeps what it has found where it runs
+	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
