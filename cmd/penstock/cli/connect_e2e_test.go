@@ -92,7 +92,7 @@ func TestConnectAnswers(t *testing.T) {
 		{"POST", "/connectors", create(`{"connector.class":"none.Such"}`, ""), "", ""},
 		{"POST", "/connectors", "nonsense", "", "500: Unrecognized token"},
 		{"POST", "/connectors", create(shop, ""), create(theirShop, ""), ""},
-		{"WAIT", "/connectors/shop/status", "RUNNING", "RUNNING", ""},
+		{"WAIT", "/connectors/shop/status", `"tasks":[{"id":0,"state":"RUNNING"`, "", ""},
 		{"POST", "/connectors", create(shop, ""), create(theirShop, ""), ""},
 		{"GET", "/connectors", "", "", ""},
 		{"GET", "/connectors?expand=status&expand=info", "", "", ""},
@@ -103,14 +103,15 @@ func TestConnectAnswers(t *testing.T) {
 		{"GET", "/connectors/shop/tasks", "", "", ""},
 		{"GET", "/connectors/shop/tasks/0/status", "", "", ""},
 		{"GET", "/connectors/shop/tasks/9/status", "", "", ""},
+		{"WAIT", "/connectors/shop/topics", list, "", ""},
 		{"GET", "/connectors/shop/topics", "", "", ""},
 		{"PUT", "/connectors/shop/topics/reset", "", "", ""},
 		{"POST", "/connectors/shop/tasks/0/restart", "", "", ""},
 		{"PUT", "/connectors/shop/pause", "", "", ""},
-		{"WAIT", "/connectors/shop/status", "PAUSED", "PAUSED", ""},
+		{"WAIT", "/connectors/shop/status", `"tasks":[{"id":0,"state":"PAUSED"`, "", ""},
 		{"GET", "/connectors/shop/status", "", "", ""},
 		{"PUT", "/connectors/shop/resume", "", "", ""},
-		{"WAIT", "/connectors/shop/status", "RUNNING", "RUNNING", ""},
+		{"WAIT", "/connectors/shop/status", `"tasks":[{"id":0,"state":"RUNNING"`, "", ""},
 		{"POST", "/connectors/shop/restart", "", "", ""},
 		{"POST", "/connectors/shop/restart?includeTasks=true&onlyFailed=false", "", "", ""},
 		{"DELETE", "/connectors/shop/offsets", "", "", ""},
@@ -120,7 +121,8 @@ func TestConnectAnswers(t *testing.T) {
 		{"PATCH", "/connectors/shop/config", `{"tasks.max":"2"}`, `{"tasks.max":"2"}`, ""},
 		{"PATCH", "/connectors/none/config", `{"tasks.max":"2"}`, `{"tasks.max":"2"}`, ""},
 		{"PUT", "/connectors/shop/stop", "", "", ""},
-		{"WAIT", "/connectors/shop/status", "STOPPED", "STOPPED", ""},
+		{"WAIT", "/connectors/shop/status", `"connector":{"state":"STOPPED"`, "", ""},
+		{"WAIT", "/connectors/shop/status", `"tasks":[]`, "", ""},
 		{"GET", "/connectors/shop/status", "", "", ""},
 		{"GET", "/connectors/shop/tasks", "", "", ""},
 		{"GET", "/connectors/shop", "", "", ""},
@@ -132,7 +134,7 @@ func TestConnectAnswers(t *testing.T) {
 		{"DELETE", "/connectors/fresh", "", "", ""},
 		{"DELETE", "/connectors/shop", "", "", ""},
 		{"POST", "/connectors", create(shop, `,"initial_state":"PAUSED"`), create(theirShop, `,"initial_state":"PAUSED"`), "tasks are made when it is resumed"},
-		{"WAIT", "/connectors/shop/status", "PAUSED", "PAUSED", ""},
+		{"WAIT", "/connectors/shop/status", `"connector":{"state":"PAUSED"`, "", ""},
 		{"POST", "/connectors", create(shop, `,"initial_state":"LOUD"`), create(theirShop, `,"initial_state":"LOUD"`), "500: Cannot construct instance"},
 		{"GET", "/connector-plugins", "", "", ""},
 		{"GET", "/connector-plugins?connectorsOnly=false", "", "", ""},
@@ -148,11 +150,11 @@ func TestConnectAnswers(t *testing.T) {
 		if call.their == "" {
 			call.their = call.body
 		}
-		if call.method == "WAIT" {
+		if call.method == "WAIT" { // what a worker of Connect says of itself follows what it does
 			for _, s := range []*served{ours, theirs} {
-				pipelinetest.Eventually(t, 20*time.Second, call.path+" says "+call.body, func() bool {
+				pipelinetest.Eventually(t, time.Minute, call.path+" says "+call.body, func() bool {
 					_, text, _ := s.call("GET", call.path, "")
-					return strings.Contains(text, `"connector":{"state":"`+call.body+`"`)
+					return strings.Contains(text, call.body)
 				})
 			}
 			continue
