@@ -13,13 +13,16 @@ import (
 	"github.com/penstock-io/penstock/pipeline"
 )
 
+// dialPatience is how long a connection to a broker may take.
+const dialPatience = 5 * time.Second
+
 // options gives what every client of the connection needs. Errors: Permanent
 // where a certificate file cannot be used.
 func (c Connection) options() ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(cmp.Or(c.ClientID, "penstock")),
-		kgo.DialTimeout(5 * time.Second),
+		kgo.DialTimeout(dialPatience),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.RetryBackoffFn(backoff),
 		kgo.DisableClientMetrics(),

@@ -41,7 +41,9 @@ type PublisherConfig struct {
 type Publisher struct {
 	config PublisherConfig
 	client *kgo.Client
+	single *singles            // of a call that is alone; nil: the client sends all
 	room   *semaphore.Weighted // bytes
+	calls  atomic.Int32        // of Publish, that are under way
 
 	mu     sync.RWMutex // held for reading by each Publish
 	closed bool
@@ -78,12 +80,20 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Kafka client refuses its settings: %w", err)
 	}
-	return &Publisher{config: config, client: client, room: semaphore.NewWeighted(publishBytes)}, nil
+	p := &Publisher{config: config, client: client, room: semaphore.NewWeighted(publishBytes)}
+	if config.SASL == nil && config.Compression == "none" {
+		if p.single, err = newSingles(config.Connection, client); err != nil {
+			client.Close()
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // Publish sends messages to a topic, all at once, and returns when all in-sync
 // replicas have each of them. They keep their order in a partition; calls at the
-// same time share batches. A message whose context has ended is not sent, nor are
+// same time share batches, and a call of one message that is alone is sent without
+// waiting for others (without SASL and compression). A message whose context has ended is not sent, nor are
 // those after it. Where Kafka refuses one, others of the call may have been taken,
 // and the error names it. After Timeout the outcome is unknown: a message may
 // still arrive.
@@ -112,6 +122,13 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if err := p.room.Acquire(ctx, held); err != nil {
 		return fmt.Errorf("topic %s: Kafka took nothing for %v, and %d bytes wait already", topic, p.config.Timeout, publishBytes)
 	}
+	defer p.calls.Add(-1)
+	if alone := p.calls.Add(1) == 1; alone && p.single != nil && len(records) == 1 && bytes <= singleBytes && messages[0].Context().Err() == nil {
+		if sent, err := p.single.send(ctx, records[0]); sent {
+			p.room.Release(held)
+			return unpublishedError(messages[0].UUID, topic, err)
+		}
+	}
 	call := &publication{left: int32(len(messages)), over: make(chan struct{}), release: func() { p.room.Release(held) }} //nolint:gosec // a call is not that large
 	return p.send(ctx, call, records, messages)
 }
@@ -130,12 +147,20 @@ func (p *Publisher) send(ctx context.Context, call *publication, records []*kgo.
 	select {
 	case <-call.over:
 		if failed := call.failed.Load(); failed != nil {
-			return fmt.Errorf("message %s: topic %s: %w", failed.uuid, records[0].Topic, failed.err)
+			return unpublishedError(failed.uuid, records[0].Topic, failed.err)
 		}
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", records[0].Topic, p.config.Timeout)
 	}
+}
+
+// unpublishedError names the message that an error is of; nil stays nil.
+func unpublishedError(uuid, topic string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("message %s: topic %s: %w", uuid, topic, err)
 }
 
 // Close waits until what was published is acknowledged, for as long as a Publish
@@ -148,6 +173,9 @@ func (p *Publisher) Close() error {
 	}
 	p.closed = true
 	p.client.Close()
+	if p.single != nil {
+		p.single.close()
+	}
 	return nil
 }
 
