@@ -18,6 +18,9 @@ const (
 	publishPatience = 30 * time.Second
 	// publishBytes is how much a Publisher holds that is not acknowledged.
 	publishBytes = 64 << 20
+	// gatherFor is how long a message that is not alone waits for others: many requests
+	// of few messages cost the broker, and all, more than that.
+	gatherFor = 50 * time.Microsecond
 	// maxBuffered records: more than fit into any bound in bytes. The client's own
 	// bound would fail batches that others share, when one's context ends.
 	maxBuffered = 1 << 22
@@ -44,6 +47,10 @@ type Publisher struct {
 	single *singles            // of a call that is alone; nil: the client sends all
 	room   *semaphore.Weighted // bytes
 	calls  atomic.Int32        // of Publish, that are under way
+	alone  atomic.Bool         // the last one began when no other was under way
+
+	gathering sync.Mutex
+	gathered  []sending // messages of calls at the same time
 
 	mu     sync.RWMutex // held for reading by each Publish
 	closed bool
@@ -92,8 +99,9 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 
 // Publish sends messages to a topic, all at once, and returns when all in-sync
 // replicas have each of them. They keep their order in a partition; calls at the
-// same time share batches, and a call of one message that is alone is sent without
-// waiting for others (without SASL and compression). A message whose context has ended is not sent, nor are
+// same time share batches. A message that comes alone, as the call before it did,
+// is written to the leader by the caller itself, which reads the answer (without
+// SASL and compression). A message whose context has ended is not sent, nor are
 // those after it. Where Kafka refuses one, others of the call may have been taken,
 // and the error names it. After Timeout the outcome is unknown: a message may
 // still arrive.
@@ -106,15 +114,9 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	records := make([]*kgo.Record, len(messages))
-	bytes := 0
-	for i, msg := range messages {
-		r, err := marshal(topic, msg, p.config.Key)
-		if err != nil {
-			return fmt.Errorf("message %s: %w", msg.UUID, err)
-		}
-		records[i] = r
-		bytes += overhead + len(r.Key) + len(r.Value) + size(r.Headers)
+	records, bytes, err := p.marshal(topic, messages)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), p.config.Timeout)
 	defer cancel()
@@ -123,14 +125,61 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 		return fmt.Errorf("topic %s: Kafka took nothing for %v, and %d bytes wait already", topic, p.config.Timeout, publishBytes)
 	}
 	defer p.calls.Add(-1)
-	if alone := p.calls.Add(1) == 1; alone && p.single != nil && len(records) == 1 && bytes <= singleBytes && messages[0].Context().Err() == nil {
+	alone := p.calls.Add(1) == 1
+	alone = p.alone.Swap(alone) && alone
+	one := len(messages) == 1 && messages[0].Context().Err() == nil
+	if one && alone && p.single != nil && bytes <= singleBytes {
 		if sent, err := p.single.send(ctx, records[0]); sent {
 			p.room.Release(held)
 			return unpublishedError(messages[0].UUID, topic, err)
 		}
 	}
 	call := &publication{left: int32(len(messages)), over: make(chan struct{}), release: func() { p.room.Release(held) }} //nolint:gosec // a call is not that large
+	if one && !alone {
+		p.gather(sending{records[0], call})
+		return p.wait(ctx, call, topic)
+	}
 	return p.send(ctx, call, records, messages)
+}
+
+// marshal gives the records of messages, and how many bytes they take.
+func (p *Publisher) marshal(topic string, messages []*message.Message) (records []*kgo.Record, bytes int, err error) {
+	records = make([]*kgo.Record, len(messages))
+	for i, msg := range messages {
+		r, err := marshal(topic, msg, p.config.Key)
+		if err != nil {
+			return nil, 0, fmt.Errorf("message %s: %w", msg.UUID, err)
+		}
+		records[i] = r
+		bytes += overhead + len(r.Key) + len(r.Value) + size(r.Headers)
+	}
+	return records, bytes, nil
+}
+
+// sending is a record of a call, on its way to the client.
+type sending struct {
+	record *kgo.Record
+	call   *publication
+}
+
+// gather hands a record to the client together with those of other calls. The first
+// call waits for the others, and hands over all.
+func (p *Publisher) gather(s sending) {
+	p.gathering.Lock()
+	p.gathered = append(p.gathered, s)
+	first := len(p.gathered) == 1
+	p.gathering.Unlock()
+	if !first {
+		return
+	}
+	<-time.After(gatherFor)
+	p.gathering.Lock()
+	all := p.gathered
+	p.gathered = nil
+	p.gathering.Unlock()
+	for _, s := range all {
+		p.client.Produce(context.Background(), s.record, s.call.acknowledged)
+	}
 }
 
 // send hands records to the client and waits for what becomes of them.
@@ -144,14 +193,19 @@ func (p *Publisher) send(ctx context.Context, call *publication, records []*kgo.
 		// record in it ends: records have none.
 		p.client.Produce(context.Background(), r, call.acknowledged)
 	}
+	return p.wait(ctx, call, records[0].Topic)
+}
+
+// wait waits for what becomes of a call's records.
+func (p *Publisher) wait(ctx context.Context, call *publication, topic string) error {
 	select {
 	case <-call.over:
 		if failed := call.failed.Load(); failed != nil {
-			return unpublishedError(failed.uuid, records[0].Topic, failed.err)
+			return unpublishedError(failed.uuid, topic, failed.err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", records[0].Topic, p.config.Timeout)
+		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", topic, p.config.Timeout)
 	}
 }
 

@@ -22,8 +22,11 @@ func fateOf(code int16, err error) int {
 	if err != nil {
 		return isUnknown
 	}
-	switch kerr.ErrorForCode(code) {
-	case nil, kerr.DuplicateSequenceNumber:
+	if code == 0 {
+		return isStored
+	}
+	switch kerr.TypedErrorForCode(code) {
+	case kerr.DuplicateSequenceNumber:
 		return isStored
 	case kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.NotEnoughReplicas,
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidRecord, kerr.PolicyViolation,
