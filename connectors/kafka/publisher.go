@@ -18,9 +18,6 @@ const (
 	publishPatience = 30 * time.Second
 	// publishBytes is how much a Publisher holds that is not acknowledged.
 	publishBytes = 64 << 20
-	// gatherFor is how long a message that is not alone waits for others: many requests
-	// of few messages cost the broker, and all, more than that.
-	gatherFor = 50 * time.Microsecond
 	// maxBuffered records: more than fit into any bound in bytes. The client's own
 	// bound would fail batches that others share, when one's context ends.
 	maxBuffered = 1 << 22
@@ -48,9 +45,6 @@ type Publisher struct {
 	room   *semaphore.Weighted // bytes
 	calls  atomic.Int32        // of Publish, that are under way
 	alone  atomic.Bool         // the last one began when no other was under way
-
-	gathering sync.Mutex
-	gathered  []sending // messages of calls at the same time
 
 	mu     sync.RWMutex // held for reading by each Publish
 	closed bool
@@ -126,19 +120,14 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	}
 	defer p.calls.Add(-1)
 	alone := p.calls.Add(1) == 1
-	alone = p.alone.Swap(alone) && alone
-	one := len(messages) == 1 && messages[0].Context().Err() == nil
-	if one && alone && p.single != nil && bytes <= singleBytes {
+	alone = p.alone.Swap(alone) && alone && len(messages) == 1 && messages[0].Context().Err() == nil
+	if alone && p.single != nil && bytes <= singleBytes {
 		if sent, err := p.single.send(ctx, records[0]); sent {
 			p.room.Release(held)
 			return unpublishedError(messages[0].UUID, topic, err)
 		}
 	}
 	call := &publication{left: int32(len(messages)), over: make(chan struct{}), release: func() { p.room.Release(held) }} //nolint:gosec // a call is not that large
-	if one && !alone {
-		p.gather(sending{records[0], call})
-		return p.wait(ctx, call, topic)
-	}
 	return p.send(ctx, call, records, messages)
 }
 
@@ -156,32 +145,6 @@ func (p *Publisher) marshal(topic string, messages []*message.Message) (records 
 	return records, bytes, nil
 }
 
-// sending is a record of a call, on its way to the client.
-type sending struct {
-	record *kgo.Record
-	call   *publication
-}
-
-// gather hands a record to the client together with those of other calls. The first
-// call waits for the others, and hands over all.
-func (p *Publisher) gather(s sending) {
-	p.gathering.Lock()
-	p.gathered = append(p.gathered, s)
-	first := len(p.gathered) == 1
-	p.gathering.Unlock()
-	if !first {
-		return
-	}
-	<-time.After(gatherFor)
-	p.gathering.Lock()
-	all := p.gathered
-	p.gathered = nil
-	p.gathering.Unlock()
-	for _, s := range all {
-		p.client.Produce(context.Background(), s.record, s.call.acknowledged)
-	}
-}
-
 // send hands records to the client and waits for what becomes of them.
 func (p *Publisher) send(ctx context.Context, call *publication, records []*kgo.Record, messages []*message.Message) error {
 	for i, r := range records {
@@ -193,19 +156,14 @@ func (p *Publisher) send(ctx context.Context, call *publication, records []*kgo.
 		// record in it ends: records have none.
 		p.client.Produce(context.Background(), r, call.acknowledged)
 	}
-	return p.wait(ctx, call, records[0].Topic)
-}
-
-// wait waits for what becomes of a call's records.
-func (p *Publisher) wait(ctx context.Context, call *publication, topic string) error {
 	select {
 	case <-call.over:
 		if failed := call.failed.Load(); failed != nil {
-			return unpublishedError(failed.uuid, topic, failed.err)
+			return unpublishedError(failed.uuid, records[0].Topic, failed.err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", topic, p.config.Timeout)
+		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", records[0].Topic, p.config.Timeout)
 	}
 }
 

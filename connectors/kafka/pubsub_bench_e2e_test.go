@@ -75,15 +75,15 @@ func BenchmarkPublishOne(b *testing.B) {
 	}
 }
 
-// BenchmarkPublish publishes messages of 200 bytes from 64 goroutines at once, and
-// 100 a call. The stock one acknowledges by the leader
+// BenchmarkPublish publishes messages of 200 bytes from 2, 8 and 64 goroutines at once,
+// and 100 a call. The stock one acknowledges by the leader
 // alone; ours by all replicas in sync.
 func BenchmarkPublish(b *testing.B) {
 	addr := pipelinetest.SharedKafka(b).Addr()
 	for _, way := range []struct {
 		name           string
 		callers, aCall int
-	}{{"64 callers", 64, 1}, {"100 a call", 1, 100}} {
+	}{{"2 callers", 2, 1}, {"8 callers", 8, 1}, {"64 callers", 64, 1}, {"100 a call", 1, 100}} {
 		for _, s := range sides {
 			b.Run(way.name+"/"+s.name, func(b *testing.B) {
 				k := on(b, addr)
