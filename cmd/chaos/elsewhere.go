@@ -181,12 +181,9 @@ func failOver(ctx context.Context, r *run) error {
 	}); err != nil {
 		return err
 	}
-	if err := r.watched.Servers[master].Restart(ctx); err != nil {
-		return err
-	}
-	follows, cancel := context.WithTimeout(ctx, 30*time.Second)
+	rejoins, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return r.watched.Follow(follows, master, replica)
+	return r.watched.Rejoin(rejoins, master, replica)
 }
 
 // caughtUp tells whether the only replica of a master has all it has.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,6 +100,24 @@ func (s *RedisSentinels) Follow(ctx context.Context, replica, master int) error 
 		info, err := s.ask(ctx, s.Servers[replica], "INFO", "replication")
 		return strings.Contains(info, "master_link_status:up"), err
 	})
+}
+
+// Rejoin starts a server that was killed, as a replica of the other one from its first
+// moment on, and returns when it has all that one has. What a server that starts as a
+// master takes from clients that still know it as theirs is lost when it follows.
+func (s *RedisSentinels) Rejoin(ctx context.Context, replica, master int) error {
+	host, port, err := net.SplitHostPort(s.Servers[master].Addr())
+	if err != nil {
+		return err
+	}
+	const option = "--replicaof"
+	if proc := s.Servers[replica].proc; !slices.Contains(proc.argv, option) { // there is one other
+		proc.argv = append(proc.argv, option, host, port)
+	}
+	if err := s.Servers[replica].Restart(ctx); err != nil {
+		return err
+	}
+	return s.Follow(ctx, replica, master)
 }
 
 // Cut makes the second server lose touch with the first one, and the Sentinel take it for
