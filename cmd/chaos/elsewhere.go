@@ -172,13 +172,18 @@ func failOver(ctx context.Context, r *run) error {
 	if err := eventually(ctx, 5*time.Second, "the replica has everything", func() bool { return caughtUp(ctx, at) }); err != nil {
 		return err
 	}
-	if err := r.watched.Servers[master].Kill(); err != nil {
+	if err := errors.Join(r.watched.Patience(ctx, 1000), r.watched.Servers[master].Kill()); err != nil {
 		return err
 	}
 	if err := eventually(ctx, 30*time.Second, "the Sentinel names the replica", func() bool {
 		now, err := r.watched.Master(ctx)
 		return err == nil && now == replica
 	}); err != nil {
+		return err
+	}
+	// A new master that is slow for a second must not be replaced too: what its replica does
+	// not have yet would be lost by Redis.
+	if err := r.watched.Patience(ctx, 60_000); err != nil {
 		return err
 	}
 	rejoins, cancel := context.WithTimeout(ctx, 30*time.Second)

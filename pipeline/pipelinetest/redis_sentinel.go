@@ -138,6 +138,13 @@ func (s *RedisSentinels) Cut(ctx context.Context) error {
 	return nil
 }
 
+// Patience says after how many milliseconds without an answer the Sentinel takes a server
+// for dead; it begins with 1000.
+func (s *RedisSentinels) Patience(ctx context.Context, milliseconds int) error {
+	_, err := s.ask(ctx, s.sentinel, "SENTINEL", "SET", Watched, "down-after-milliseconds", milliseconds)
+	return err
+}
+
 // Master gives the number of the server that the Sentinel names.
 func (s *RedisSentinels) Master(ctx context.Context) (int, error) {
 	answer, err := s.ask(ctx, s.sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Watched)
