@@ -18,6 +18,8 @@ const (
 	publishPatience = 30 * time.Second
 	// publishBytes is how much a Publisher holds that is not acknowledged.
 	publishBytes = 64 << 20
+	// fewCalls at a time are each written by who calls. More go together.
+	fewCalls = 3
 	// maxBuffered records: more than fit into any bound in bytes. The client's own
 	// bound would fail batches that others share, when one's context ends.
 	maxBuffered = 1 << 22
@@ -39,12 +41,13 @@ type PublisherConfig struct {
 // watermill-kafka's DefaultMarshaler. It is idempotent: what it sends again after
 // a broken connection is stored once. It is safe for concurrent use.
 type Publisher struct {
-	config PublisherConfig
-	client *kgo.Client
-	single *singles            // of a call that is alone; nil: the client sends all
-	room   *semaphore.Weighted // bytes
-	calls  atomic.Int32        // of Publish, that are under way
-	alone  atomic.Bool         // the last one began when no other was under way
+	config  PublisherConfig
+	client  *kgo.Client
+	singles []*single           // for the messages of few calls; none: the client sends all
+	waves   *waves              // for all others
+	room    *semaphore.Weighted // bytes
+	calls   atomic.Int32        // of Publish, that are under way
+	few     atomic.Bool         // the last one began when few others were under way
 
 	mu     sync.RWMutex // held for reading by each Publish
 	closed bool
@@ -81,24 +84,26 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Kafka client refuses its settings: %w", err)
 	}
-	p := &Publisher{config: config, client: client, room: semaphore.NewWeighted(publishBytes)}
-	if config.SASL == nil && config.Compression == "none" {
-		if p.single, err = newSingles(config.Connection, client); err != nil {
+	p := &Publisher{config: config, client: client, waves: &waves{client: client}, room: semaphore.NewWeighted(publishBytes)}
+	for config.SASL == nil && config.Compression == "none" && len(p.singles) < fewCalls {
+		one, err := newSingle(config.Connection, client)
+		if err != nil {
 			client.Close()
 			return nil, err
 		}
+		p.singles = append(p.singles, one)
 	}
 	return p, nil
 }
 
 // Publish sends messages to a topic, all at once, and returns when all in-sync
-// replicas have each of them. They keep their order in a partition; calls at the
-// same time share batches. A message that comes alone, as the call before it did,
-// is written to the leader by the caller itself, which reads the answer (without
-// SASL and compression). A message whose context has ended is not sent, nor are
-// those after it. Where Kafka refuses one, others of the call may have been taken,
-// and the error names it. After Timeout the outcome is unknown: a message may
-// still arrive.
+// replicas have each of them. They keep their order in a partition. Where few calls
+// are under way, one of a single message writes it to the leader itself, and reads the
+// answer (without SASL and compression); of many calls, those that come while others
+// are on their way share requests. A message whose context has ended is not sent, nor
+// are those after it. Where Kafka refuses one, others of the call may have been taken,
+// and the error names it. After Timeout the outcome is unknown: a message may still
+// arrive.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -119,16 +124,16 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 		return fmt.Errorf("topic %s: Kafka took nothing for %v, and %d bytes wait already", topic, p.config.Timeout, publishBytes)
 	}
 	defer p.calls.Add(-1)
-	alone := p.calls.Add(1) == 1
-	alone = p.alone.Swap(alone) && alone && len(messages) == 1 && messages[0].Context().Err() == nil
-	if alone && p.single != nil && bytes <= singleBytes {
-		if sent, err := p.single.send(ctx, records[0]); sent {
+	few := p.calls.Add(1) <= fewCalls
+	few = p.few.Swap(few) && few
+	if few && len(messages) == 1 && bytes <= singleBytes && messages[0].Context().Err() == nil {
+		if sent, err := sendSingly(ctx, p.singles, records[0]); sent {
 			p.room.Release(held)
 			return unpublishedError(messages[0].UUID, topic, err)
 		}
 	}
 	call := &publication{left: int32(len(messages)), over: make(chan struct{}), release: func() { p.room.Release(held) }} //nolint:gosec // a call is not that large
-	return p.send(ctx, call, records, messages)
+	return p.send(ctx, topic, call, records, messages)
 }
 
 // marshal gives the records of messages, and how many bytes they take.
@@ -145,25 +150,25 @@ func (p *Publisher) marshal(topic string, messages []*message.Message) (records 
 	return records, bytes, nil
 }
 
-// send hands records to the client and waits for what becomes of them.
-func (p *Publisher) send(ctx context.Context, call *publication, records []*kgo.Record, messages []*message.Message) error {
-	for i, r := range records {
-		if err := messages[i].Context().Err(); err != nil {
-			call.settle(len(records)-i, messages[i].UUID, err)
+// send hands over the records of messages whose context has not ended, and waits for
+// what becomes of them.
+func (p *Publisher) send(ctx context.Context, topic string, call *publication, records []*kgo.Record, messages []*message.Message) error {
+	for i, msg := range messages {
+		if err := msg.Context().Err(); err != nil {
+			call.settle(len(records)-i, msg.UUID, err)
+			records = records[:i]
 			break
 		}
-		// The client gives up a whole batch, of whomever, when the context of a
-		// record in it ends: records have none.
-		p.client.Produce(context.Background(), r, call.acknowledged)
 	}
+	p.waves.send(records, call.acknowledged)
 	select {
 	case <-call.over:
 		if failed := call.failed.Load(); failed != nil {
-			return unpublishedError(failed.uuid, records[0].Topic, failed.err)
+			return unpublishedError(failed.uuid, topic, failed.err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", records[0].Topic, p.config.Timeout)
+		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", topic, p.config.Timeout)
 	}
 }
 
@@ -185,8 +190,8 @@ func (p *Publisher) Close() error {
 	}
 	p.closed = true
 	p.client.Close()
-	if p.single != nil {
-		p.single.close()
+	for _, s := range p.singles {
+		s.close()
 	}
 	return nil
 }

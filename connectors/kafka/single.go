@@ -27,11 +27,11 @@ const (
 // errUnknownOutcome is of a record that some broker may have taken.
 var errUnknownOutcome = errors.New("it is not known whether Kafka has it, it may still arrive")
 
-// singles sends records one at a time, each on a connection of its own to the leader
+// single sends records one at a time, each on a connection of its own to the leader
 // of its partition. It is an idempotent producer beside the client's: what it sends
 // again is stored once (KIP-98). It sends one record at once, and whatever is not plain
 // sailing it leaves to the client.
-type singles struct {
+type single struct {
 	connection Connection
 	tls        *tls.Config
 	client     *kgo.Client
@@ -55,8 +55,8 @@ type place struct {
 	partition int32
 }
 
-func newSingles(connection Connection, client *kgo.Client) (*singles, error) {
-	s := &singles{connection: connection, client: client, topics: map[string]*singleTopic{}, conns: map[string]*conn{}}
+func newSingle(connection Connection, client *kgo.Client) (*single, error) {
+	s := &single{connection: connection, client: client, topics: map[string]*singleTopic{}, conns: map[string]*conn{}}
 	s.forget()
 	if connection.TLS == nil {
 		return s, nil
@@ -66,13 +66,21 @@ func newSingles(connection Connection, client *kgo.Client) (*singles, error) {
 	return s, err
 }
 
-// send sends a record, and returns when all in-sync replicas have it. Not sent means
-// that it is nowhere and never will be: the client may send it.
-func (s *singles) send(ctx context.Context, r *kgo.Record) (sent bool, err error) {
-	if !s.mu.TryLock() {
-		return false, nil
+// sendSingly sends a record by one of some singles, if any is free, and returns when
+// all in-sync replicas have it. Not sent means that it is nowhere and never will be: the
+// client may send it.
+func sendSingly(ctx context.Context, by []*single, r *kgo.Record) (sent bool, err error) {
+	for _, s := range by {
+		if s.mu.TryLock() {
+			defer s.mu.Unlock()
+			return s.send(ctx, r)
+		}
 	}
-	defer s.mu.Unlock()
+	return false, nil
+}
+
+// send is sendSingly by this one.
+func (s *single) send(ctx context.Context, r *kgo.Record) (sent bool, err error) {
 	r.Timestamp = time.Now()
 	if r.Timestamp.Before(s.restUntil) {
 		return false, nil
@@ -85,7 +93,7 @@ func (s *singles) send(ctx context.Context, r *kgo.Record) (sent bool, err error
 }
 
 // try sends a record where everything is as it is expected.
-func (s *singles) try(ctx context.Context, r *kgo.Record) (sent bool, err error) {
+func (s *single) try(ctx context.Context, r *kgo.Record) (sent bool, err error) {
 	topic, err := s.topic(ctx, r.Topic)
 	if err != nil {
 		return false, nil //nolint:nilerr // the client finds the same, and tells
@@ -124,7 +132,7 @@ func (s *singles) try(ctx context.Context, r *kgo.Record) (sent bool, err error)
 
 // settle sends a batch again, by the client, until it is known to be stored. Brokers
 // know it by its number. The cause is why it is not known, or nil.
-func (s *singles) settle(ctx context.Context, at place, req *kmsg.ProduceRequest, cause error) error {
+func (s *single) settle(ctx context.Context, at place, req *kmsg.ProduceRequest, cause error) error {
 	for tries := 1; ; tries++ {
 		code, err := s.again(ctx, at, req)
 		if fateOf(code, err) == isStored {
@@ -151,7 +159,7 @@ func (s *singles) settle(ctx context.Context, at place, req *kmsg.ProduceRequest
 }
 
 // again asks who leads the partition, and sends it the batch.
-func (s *singles) again(ctx context.Context, at place, req *kmsg.ProduceRequest) (code int16, err error) {
+func (s *single) again(ctx context.Context, at place, req *kmsg.ProduceRequest) (code int16, err error) {
 	delete(s.topics, at.topic)
 	topic, err := s.topic(ctx, at.topic)
 	if err != nil {
@@ -168,7 +176,7 @@ func (s *singles) again(ctx context.Context, at place, req *kmsg.ProduceRequest)
 }
 
 // advance counts a record of a partition as stored. Numbers begin again after the last.
-func (s *singles) advance(at place) {
+func (s *single) advance(at place) {
 	if s.next[at] == math.MaxInt32 {
 		s.next[at] = 0
 		return
@@ -177,13 +185,13 @@ func (s *singles) advance(at place) {
 }
 
 // forget gives up the producer: the next record is of a new one.
-func (s *singles) forget() {
+func (s *single) forget() {
 	s.id = producerID{id: -1}
 	s.next = map[place]int32{}
 }
 
 // identify asks for a new producer's id.
-func (s *singles) identify(ctx context.Context) (producerID, error) {
+func (s *single) identify(ctx context.Context) (producerID, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	resp, err := kmsg.NewPtrInitProducerIDRequest().RequestWith(ctx, s.client)
@@ -197,7 +205,7 @@ func (s *singles) identify(ctx context.Context) (producerID, error) {
 }
 
 // conn gives the connection to a broker.
-func (s *singles) conn(ctx context.Context, addr string) (*conn, error) {
+func (s *single) conn(ctx context.Context, addr string) (*conn, error) {
 	if known := s.conns[addr]; known != nil {
 		if time.Since(known.used) < connIdle {
 			return known, nil
@@ -212,7 +220,7 @@ func (s *singles) conn(ctx context.Context, addr string) (*conn, error) {
 }
 
 // drop closes the connection to a broker.
-func (s *singles) drop(addr string) {
+func (s *single) drop(addr string) {
 	if known := s.conns[addr]; known != nil {
 		_ = known.Close()
 		delete(s.conns, addr)
@@ -220,7 +228,7 @@ func (s *singles) drop(addr string) {
 }
 
 // close closes all connections.
-func (s *singles) close() {
+func (s *single) close() {
 	for addr := range s.conns {
 		s.drop(addr)
 	}

@@ -97,7 +97,7 @@ func TestSinglesAreRefused(t *testing.T) {
 			pub := k.publisher()
 			k.publish(pub, "first")
 			k.publish(pub, "again")
-			if len(pub.single.conns) != 1 {
+			if len(pub.singles[0].conns) != 1 {
 				t.Fatal("no message was sent singly")
 			}
 			left := c.codes
@@ -124,7 +124,7 @@ func TestSinglesAreRefused(t *testing.T) {
 				}
 			}
 			k.publish(pub, "third")
-			pub.single.restUntil = time.Time{}
+			pub.singles[0].restUntil = time.Time{}
 			k.publish(pub, "fourth")
 			k.wantCommitted(k.topic, want...)
 		})
@@ -151,13 +151,13 @@ func TestSingleAnswerLost(t *testing.T) {
 	k.publish(pub, "first")
 	want := []string{"first"}
 	for i := range 5 {
-		pub.single.restUntil = time.Time{}
+		pub.singles[0].restUntil = time.Time{}
 		k.publish(pub, fmt.Sprint(i, " heard"))
-		for _, c := range pub.single.conns {
+		for _, c := range pub.singles[0].conns {
 			c.in.Reset(deaf{c.Conn})
 		}
 		k.publish(pub, fmt.Sprint(i, " lost"))
-		if len(pub.single.conns) != 0 {
+		if len(pub.singles[0].conns) != 0 {
 			t.Fatal("the answer was not lost")
 		}
 		want = append(want, fmt.Sprint(i, " heard"), fmt.Sprint(i, " lost"))

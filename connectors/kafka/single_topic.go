@@ -36,7 +36,7 @@ type leader struct {
 }
 
 // topic gives what is known of a topic that has a leader for each partition.
-func (s *singles) topic(ctx context.Context, name string) (*singleTopic, error) {
+func (s *single) topic(ctx context.Context, name string) (*singleTopic, error) {
 	if known := s.topics[name]; known != nil && time.Since(known.since) < topicAge {
 		return known, nil
 	}
@@ -67,7 +67,7 @@ func (s *singles) topic(ctx context.Context, name string) (*singleTopic, error) 
 }
 
 // ask asks what a topic looks like.
-func (s *singles) ask(ctx context.Context, name string) (*kmsg.MetadataResponse, error) {
+func (s *single) ask(ctx context.Context, name string) (*kmsg.MetadataResponse, error) {
 	wanted := kmsg.NewMetadataRequestTopic()
 	wanted.Topic = new(name)
 	req := kmsg.NewPtrMetadataRequest()
