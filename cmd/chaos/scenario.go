@@ -236,22 +236,30 @@ func (r *run) judge(ctx context.Context, j *job) Row {
 	return row
 }
 
-// keep moves the scenario's files to where they stay, and gives the directory.
+// keep copies the scenario's files, and what its Redis servers said, to where they stay, and
+// gives the directory.
 func (c *chaos) keep(r *run) string {
 	dir := filepath.Join(c.options.out, fmt.Sprintf("%s-%d", r.scenario.name, c.options.seed))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err.Error()
 	}
+	kept := map[string]string{} // where, by what
+	for i, log := range r.logs() {
+		kept[log] = fmt.Sprintf("%d-%s", i, filepath.Base(log))
+	}
 	for _, j := range r.jobs {
 		files, _ := filepath.Glob(filepath.Join(j.dir, j.name+"*"))
 		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600)
-			}
-			if err != nil {
-				return err.Error()
-			}
+			kept[file] = filepath.Base(file)
+		}
+	}
+	for file, name := range kept {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			return err.Error()
 		}
 	}
 	return dir

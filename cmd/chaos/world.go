@@ -82,6 +82,22 @@ func startWorld(ctx context.Context) (_ *world, err error) {
 	return w, nil
 }
 
+// logs gives the paths of what the Redis servers say.
+func (w *world) logs() (paths []string) {
+	if w.redis != nil {
+		paths = append(paths, w.redis.Log())
+	}
+	if w.cluster != nil {
+		for _, node := range w.cluster.Nodes {
+			paths = append(paths, node.Log())
+		}
+	}
+	if w.watched != nil {
+		paths = append(paths, w.watched.Logs()...)
+	}
+	return paths
+}
+
 // stop ends everything.
 func (w *world) stop() error {
 	var errs []error

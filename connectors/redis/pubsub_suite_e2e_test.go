@@ -28,8 +28,9 @@ func universal(t *testing.T, p place, features tests.Features, config Subscriber
 // TestUniversal is Watermill's own suite, on a real Redis (miniredis reads streams too
 // slowly for it), in full without the race detector, and with its
 // fewer messages and subscribers (ForceShort) under it. The Pub/Subs of a test share a
-// group, so that what one of them leaves is left to the others. TestReconnect is not run:
-// see TestPubSubWhenConnectionsAreCut.
+// group, so that what one of them leaves is left to the others. TestReconnect counts
+// a message wrongly that comes before Publish has returned: TestPubSubWhenConnectionsAreCut
+// takes its place.
 func TestUniversal(t *testing.T) {
 	each(t, func(t *testing.T, p place) {
 		t.Run("group", func(t *testing.T) {

@@ -95,6 +95,15 @@ func (r *Redis) URL() string { return "redis://" + r.addr + "/0" }
 // PID gives the id of the server's process; 0: it does not run, or is shared.
 func (r *Redis) PID() int { return pid(r.proc) }
 
+// Log gives the path of what the server says; it is there until Stop. Empty: the server is
+// shared.
+func (r *Redis) Log() string {
+	if r.proc == nil {
+		return ""
+	}
+	return r.proc.log()
+}
+
 // Kill ends the server with SIGKILL and returns when it has ended.
 func (r *Redis) Kill() error { return kill(r.proc) }
 

@@ -157,6 +157,11 @@ func (s *RedisSentinels) Master(ctx context.Context) (int, error) {
 	return 0, errors.Join(fmt.Errorf("the Sentinel names %s", answer), err)
 }
 
+// Logs gives the paths of what the servers and the Sentinel say, which are there until Stop.
+func (s *RedisSentinels) Logs() []string {
+	return []string{s.Servers[0].Log(), s.Servers[1].Log(), s.sentinel.Log()}
+}
+
 // URL names the Sentinel, in the form that pipelines take.
 func (s *RedisSentinels) URL() string { return "redis+sentinel://" + s.sentinel.Addr() + "/" + Watched }
 
