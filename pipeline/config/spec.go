@@ -65,7 +65,7 @@ type Step struct {
 // Middleware is one of Watermill's, around the transforms.
 type Middleware struct {
 	Throttle *Throttle       `yaml:"throttle" doc:"Let batches begin no faster than this." example:"{batches: 100, per: 1s}"`
-	Timeout  time.Duration   `yaml:"timeout" min:"1ms" doc:"How long a batch may take through what is inside; then the context of its transforms ends, the batch fails, and comes again." example:"5s"`
+	Timeout  time.Duration   `yaml:"timeout" min:"1ms" doc:"How long a batch may take through what is inside; then the context of its transforms ends, the batch fails, and comes again. What rate_limit and delay make it wait counts." example:"5s"`
 	Breaker  *CircuitBreaker `yaml:"circuit_breaker" doc:"Leave the transforms alone for a while when batch after batch has failed." example:"{failures: 5, open: 30s}"`
 }
 

@@ -16,9 +16,9 @@ import (
 	"github.com/penstock-io/penstock/pipeline/engine"
 )
 
-// breaker is Watermill's circuit breaker, which opens after two failures in a row.
-func breaker(open time.Duration) message.HandlerMiddleware {
-	return middleware.NewCircuitBreaker(gobreaker.Settings{Timeout: open, ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 2 }}).Middleware
+// breaker is Watermill's circuit breaker, which opens after so many failures in a row.
+func breaker(failures uint32, open time.Duration) message.HandlerMiddleware {
+	return middleware.NewCircuitBreaker(gobreaker.Settings{Timeout: open, ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= failures }}).Middleware
 }
 
 // TestMiddlewaresLoseNothing: Watermill's own, around stages that fail, hang and
@@ -26,7 +26,7 @@ func breaker(open time.Duration) message.HandlerMiddleware {
 func TestMiddlewaresLoseNothing(t *testing.T) {
 	eachSeed(t, func(r *rig, d *dice) {
 		r.cfg.Middlewares = []message.HandlerMiddleware{
-			middleware.NewThrottle(1, 3*time.Millisecond).Middleware, breaker(100 * time.Millisecond), middleware.Recoverer, middleware.Timeout(50 * time.Millisecond),
+			middleware.NewThrottle(1, 3*time.Millisecond).Middleware, breaker(2, 100*time.Millisecond), middleware.Recoverer, middleware.Timeout(50 * time.Millisecond),
 		}
 		hangs := apply(func(ctx context.Context, _ *pipeline.Batch) error {
 			if d.one(20) {
@@ -105,7 +105,7 @@ func TestTimeoutBoundsTransforms(t *testing.T) {
 // and nothing is lost.
 func TestCircuitBreaker(t *testing.T) {
 	bubble(t, func(r *rig) {
-		r.cfg.Middlewares = []message.HandlerMiddleware{breaker(time.Minute)}
+		r.cfg.Middlewares = []message.HandlerMiddleware{breaker(2, time.Minute)}
 		var calls atomic.Int64
 		mends := time.Now().Add(10 * time.Second)
 		r.cfg.Stages = []engine.Stage{{Name: "away", Transform: apply(func(context.Context, *pipeline.Batch) error {
@@ -127,6 +127,59 @@ func TestCircuitBreaker(t *testing.T) {
 		r.until("all is delivered", func() bool { return len(r.sink.got("a")) == 100 })
 		if err := stop(); err != nil {
 			r.Error(err)
+		}
+		r.complete("a")
+	})
+}
+
+// TestCircuitBreakerCloses: it lets one batch through, and no other batch of that shard
+// or another one keeps that from passing, though all wait for their turns.
+func TestCircuitBreakerCloses(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Middlewares = []message.HandlerMiddleware{breaker(5, 2*time.Second)}
+		mends := time.Now().Add(10 * time.Second)
+		away := &memory{watch: r.watch, before: func(ctx context.Context, _ *pipeline.Batch) error {
+			pause(ctx, 5*time.Millisecond)
+			if time.Now().Before(mends) {
+				return errors.New("away")
+			}
+			return ctx.Err()
+		}}
+		r.cfg.Stages = []engine.Stage{{Name: "away", Transform: away}}
+		for _, shard := range []string{"a", "b"} {
+			r.source.fill(shard, 1000)
+			r.source.seal(shard)
+		}
+		if err := r.run(); err != nil {
+			r.Error(err)
+		}
+		if took := time.Since(mends); took > 8*time.Second {
+			r.Errorf("all was delivered %v after it was mended", took)
+		}
+		r.complete("a", "b")
+	})
+}
+
+// TestCircuitBreakerCounts failures, and not the batches that are given up with one.
+func TestCircuitBreakerCounts(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.cfg.Middlewares = []message.HandlerMiddleware{breaker(3, time.Minute)}
+		var failures atomic.Int64
+		r.cfg.Stages = []engine.Stage{{Name: "fails", Transform: &memory{watch: r.watch, before: func(ctx context.Context, b *pipeline.Batch) error {
+			pause(ctx, 5*time.Millisecond)
+			if b.After.Offset.Minor == 500 && failures.Add(1) <= 2 {
+				return errors.New("it fails twice")
+			}
+			return ctx.Err()
+		}}}}
+		r.source.fill("a", 1000)
+		r.source.seal("a")
+		began := time.Now()
+		if err := r.run(); err != nil {
+			r.Error(err)
+		}
+		if took := time.Since(began); took > 10*time.Second || failures.Load() != 3 {
+			r.Errorf("it took %v, and the batch was tried %d times", took, failures.Load())
 		}
 		r.complete("a")
 	})

@@ -107,7 +107,7 @@ func TestBatchesAreReusedAndEmpty(t *testing.T) {
 
 // Watermill logs messages, so there must be nothing in them.
 func TestMessagesHoldNoPayload(t *testing.T) {
-	c := &carried{batch: &pipeline.Batch{}, gen: newGeneration(t.Context(), 1)}
+	c := &carried{batch: &pipeline.Batch{}, gen: newGeneration(t.Context(), 1, false)}
 	c.batch.Add().Value = pipeline.RawValue([]byte("SECRET"))
 	msg := c.message()
 	if len(msg.Payload) > 0 || len(msg.Metadata) > 0 || carriedIn(msg) != c {

@@ -48,9 +48,9 @@ func (sh *shard) Close() error { return nil }
 // the shard is at its end. What cannot pass halts the session.
 func (sh *shard) run() {
 	backoff := newBackoff()
-	for {
+	for careful := false; ; careful = true {
 		began := time.Now()
-		err := sh.generation()
+		err := sh.generation(careful)
 		switch {
 		case sh.session.reading.Err() != nil:
 			return
@@ -77,10 +77,10 @@ func (sh *shard) run() {
 }
 
 // generation reads until a batch fails or reading ends, and returns when
-// nothing of the generation is under way any more.
-func (sh *shard) generation() error {
+// nothing of the generation is under way any more. A careful one begins with one batch.
+func (sh *shard) generation(careful bool) error {
 	s := sh.session
-	g := newGeneration(pipeline.WithPause(s.ctx, s.pause), s.task.orderedPlaces())
+	g := newGeneration(pipeline.WithPause(s.ctx, s.pause), s.task.orderedPlaces(), careful)
 	reading, stop := context.WithCancel(s.reading)
 	defer context.AfterFunc(g.ctx, stop)()
 	defer stop()
@@ -108,6 +108,9 @@ func (sh *shard) read(ctx context.Context, g *generation, underWay *sync.WaitGro
 		case g.slots <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if g.ctx.Err() != nil { // ctx ends a moment later
+			return g.ctx.Err()
 		}
 		c, err := sh.next(ctx)
 		if c == nil {
@@ -207,5 +210,6 @@ func (sh *shard) publish(c *carried) {
 	}
 	sh.written = after
 	ticket.pass()
+	c.gen.passed()
 	s.task.state.well(batchTrouble + sh.name)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"runtime"
+	"sync"
 )
 
 // batchesAhead is how many batches of a shard may be between Read and the lane
@@ -21,17 +22,37 @@ type generation struct {
 	// last is, for each place where order matters, the channel that the newest
 	// batch will close when it has passed.
 	last []chan struct{}
+	// held is how many of the slots nobody gets before the first batch has passed.
+	held  int
+	first sync.Once
 }
 
-// newGeneration begins a generation with so many ordered places.
-func newGeneration(ctx context.Context, places int) *generation {
+// newGeneration begins a generation with so many ordered places. A careful one has one
+// batch under way until that has passed: after a failure one tells whether the next
+// would fail too, and a circuit breaker that lets one through lets none of the others.
+func newGeneration(ctx context.Context, places int, careful bool) *generation {
 	g := &generation{last: make([]chan struct{}, places), slots: make(chan struct{}, batchesAhead*runtime.GOMAXPROCS(0))}
+	if careful {
+		g.held = cap(g.slots) - 1
+	}
+	for range g.held {
+		g.slots <- struct{}{}
+	}
 	g.ctx, g.fail = context.WithCancelCause(ctx)
 	for i := range g.last {
 		g.last[i] = make(chan struct{})
 		close(g.last[i])
 	}
 	return g
+}
+
+// passed says that a batch has passed: a careful generation is one like others then.
+func (g *generation) passed() {
+	g.first.Do(func() {
+		for range g.held {
+			<-g.slots
+		}
+	})
 }
 
 // ticket is the turn of one batch at one place.

@@ -9,7 +9,8 @@ import (
 // within stands inside the middlewares that were handed in, and holds them to their
 // contract (Config.Middlewares): a batch goes through the stages once. They see no
 // panic of a transform: what it says may hold a payload, and Watermill's Recoverer
-// makes a text of it.
+// makes a text of it. Nor do they see the error of a batch that is given up because
+// another one has failed: it is no failure of its own, and a circuit breaker would count it.
 func (s *session) within(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		c := carriedIn(msg)
@@ -23,6 +24,9 @@ func (s *session) within(next message.HandlerFunc) message.HandlerFunc {
 		}
 		c.entered = true
 		c.inner = s.handle("a transform", c, next, msg)
+		if c.gen.ctx.Err() != nil {
+			return message.Messages{msg}, nil // left knows better
+		}
 		return message.Messages{msg}, c.inner
 	}
 }
