@@ -14,7 +14,8 @@ import (
 const UUIDHeader = "_watermill_message_uuid"
 
 // Key gives the key of a message, which decides on its partition. Messages of one
-// key keep their order.
+// key keep their order, until partitions are added to a topic: for up to five minutes
+// they go to the old partition or the new one then.
 type Key func(topic string, msg *message.Message) (string, error)
 
 // marshal gives the record of a message in the form of stock watermill-kafka's

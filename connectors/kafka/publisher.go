@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/semaphore"
 )
@@ -48,6 +50,7 @@ type Publisher struct {
 	room    *semaphore.Weighted // bytes
 	calls   atomic.Int32        // of Publish, that are under way
 	few     atomic.Bool         // the last one began when few others were under way
+	purges  atomic.Int64        // of topics that were made again
 
 	mu     sync.RWMutex // held for reading by each Publish
 	closed bool
@@ -102,8 +105,9 @@ func NewPublisher(config PublisherConfig) (*Publisher, error) {
 // answer (without SASL and compression); of many calls, those that come while others
 // are on their way share requests. A message whose context has ended is not sent, nor
 // are those after it. Where Kafka refuses one, others of the call may have been taken,
-// and the error names it. After Timeout the outcome is unknown: a message may still
-// arrive.
+// and the error names the first that was not. After Timeout the outcome is unknown: a
+// message may still arrive, unless the error says that it was not sent. A topic that was
+// deleted and made again may refuse one call, and takes the next.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -121,19 +125,23 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	defer cancel()
 	held := min(int64(bytes), publishBytes)
 	if err := p.room.Acquire(ctx, held); err != nil {
-		return fmt.Errorf("topic %s: Kafka took nothing for %v, and %d bytes wait already", topic, p.config.Timeout, publishBytes)
+		return fmt.Errorf("topic %s: nothing was sent within %v: of the %d bytes that may wait for Kafka fewer were free than the %d of the call",
+			topic, p.config.Timeout, publishBytes, held)
 	}
 	defer p.calls.Add(-1)
 	few := p.calls.Add(1) <= fewCalls
 	few = p.few.Swap(few) && few
 	if few && len(messages) == 1 && bytes <= singleBytes && messages[0].Context().Err() == nil {
-		if sent, err := sendSingly(ctx, p.singles, records[0]); sent {
+		sent, err := sendSingly(ctx, p.singles, records[0])
+		if !sent && ctx.Err() != nil {
+			sent, err = true, fmt.Errorf("it was not sent, Kafka did not answer within %v", p.config.Timeout)
+		}
+		if sent {
 			p.room.Release(held)
 			return unpublishedError(messages[0].UUID, topic, err)
 		}
 	}
-	call := &publication{left: int32(len(messages)), over: make(chan struct{}), release: func() { p.room.Release(held) }} //nolint:gosec // a call is not that large
-	return p.send(ctx, topic, call, records, messages)
+	return p.send(ctx, topic, records, messages, func() { p.room.Release(held) })
 }
 
 // marshal gives the records of messages, and how many bytes they take.
@@ -150,25 +158,39 @@ func (p *Publisher) marshal(topic string, messages []*message.Message) (records 
 	return records, bytes, nil
 }
 
-// send hands over the records of messages whose context has not ended, and waits for
-// what becomes of them.
-func (p *Publisher) send(ctx context.Context, topic string, call *publication, records []*kgo.Record, messages []*message.Message) error {
-	for i, msg := range messages {
-		if err := msg.Context().Err(); err != nil {
-			call.settle(len(records)-i, msg.UUID, err)
-			records = records[:i]
-			break
-		}
+// send hands over the records of messages up to the first whose context has ended, and
+// waits for what becomes of them.
+func (p *Publisher) send(ctx context.Context, topic string, records []*kgo.Record, messages []*message.Message, release func()) error {
+	n := slices.IndexFunc(messages, func(m *message.Message) bool { return m.Context().Err() != nil })
+	var ended error
+	if n >= 0 {
+		records, ended = records[:n], unpublishedError(messages[n].UUID, topic, messages[n].Context().Err())
 	}
+	if len(records) == 0 {
+		release()
+		return ended
+	}
+	purges := p.purges.Load()
+	call := newPublication(ctx, p.waves, len(records), release)
 	p.waves.send(records, call.acknowledged)
 	select {
 	case <-call.over:
-		if failed := call.failed.Load(); failed != nil {
-			return unpublishedError(failed.uuid, topic, failed.err)
+		if call.failed == nil {
+			return ended
 		}
-		return nil
+		p.madeAgain(topic, call.failed.err, purges)
+		return unpublishedError(call.failed.uuid, topic, call.failed.err)
 	case <-ctx.Done():
 		return fmt.Errorf("topic %s: Kafka did not acknowledge within %v; messages may still arrive", topic, p.config.Timeout)
+	}
+}
+
+// madeAgain makes the client forget a topic that it knows by an id that is gone: it
+// takes no other one by itself (KIP-516). Of the calls that fail together one does it:
+// purges is how often it was done when the call began.
+func (p *Publisher) madeAgain(topic string, err error, purges int64) {
+	if errors.Is(err, kerr.UnknownTopicID) && p.purges.CompareAndSwap(purges, purges+1) {
+		p.client.PurgeTopicsFromProducing(topic)
 	}
 }
 
@@ -198,10 +220,16 @@ func (p *Publisher) Close() error {
 
 // publication is one call of Publish.
 type publication struct {
-	left    int32
+	waves   *waves
+	until   time.Time     // it waits no longer
 	over    chan struct{} // closed when all records are settled
 	release func()        // gives back the room they took
-	failed  atomic.Pointer[unpublished]
+
+	// The client calls promises one at a time; who waits for over reads failed.
+	left   int
+	failed *unpublished
+	late   []*kgo.Record // the client gave them up, and would take them again
+	why    error         // it did
 }
 
 // unpublished is the first message of a call that was not taken.
@@ -210,18 +238,45 @@ type unpublished struct {
 	err  error
 }
 
-// acknowledged is the promise of each record.
-func (c *publication) acknowledged(r *kgo.Record, err error) {
-	c.settle(1, string(r.Headers[0].Value), err)
+// newPublication begins a call of n records. ctx has a deadline.
+func newPublication(ctx context.Context, waves *waves, n int, release func()) *publication {
+	c := &publication{waves: waves, over: make(chan struct{}), release: release}
+	c.until, _ = ctx.Deadline()
+	c.left = n
+	return c
 }
 
-// settle counts n records as settled, the first of them with an error or nil.
-func (c *publication) settle(n int, uuid string, err error) {
-	if err != nil {
-		c.failed.CompareAndSwap(nil, &unpublished{uuid: uuid, err: err})
+// acknowledged is the promise of each record.
+func (c *publication) acknowledged(r *kgo.Record, err error) {
+	switch {
+	case errors.Is(err, kgo.ErrRecordTimeout):
+		c.late, c.why = append(c.late, r), err
+	case err != nil && c.failed == nil:
+		c.failed = &unpublished{uuidOf(r), err}
 	}
-	if atomic.AddInt32(&c.left, -int32(n)) == 0 { //nolint:gosec // a call is not that large
-		c.release()
-		close(c.over)
+	if c.left--; c.left > 0 || c.repeats() {
+		return
 	}
+	c.release()
+	close(c.over)
 }
+
+// repeats hands over again, together and in order, what the client gave up, if nothing
+// else failed: it gives up all records of a partition when the time of the oldest is
+// over, which may be another call's.
+func (c *publication) repeats() bool {
+	records := c.late
+	if len(records) == 0 || c.failed != nil {
+		return false
+	}
+	if !time.Now().Before(c.until) {
+		c.failed = &unpublished{uuidOf(records[0]), c.why}
+		return false
+	}
+	c.left, c.late = len(records), nil
+	c.waves.send(records, c.acknowledged)
+	return true
+}
+
+// uuidOf gives the UUID of the message of a record.
+func uuidOf(r *kgo.Record) string { return string(r.Headers[0].Value) }

@@ -367,8 +367,19 @@ func TestPublishRefuses(t *testing.T) {
 			t.Errorf("%s: got the error %v", uuid, err)
 		}
 	}
-	k.publish(pub, "good")
-	k.wantCommitted(k.topic, "good")
+	large := message.NewMessage("large", make([]byte, 2<<20))
+	good := message.NewMessage("good", []byte("good"))
+	keyless := k.publisher()
+	for uuid, messages := range map[string][]*message.Message{ // the first that was not taken
+		"large": {large, message.NewMessageWithContext(ended, "ended", nil)},
+		"ended": {good, message.NewMessageWithContext(ended, "ended", nil), large},
+	} {
+		if err := keyless.Publish(k.topic, messages...); err == nil || !strings.Contains(err.Error(), "message "+uuid) {
+			t.Errorf("%s: got the error %v", uuid, err)
+		}
+	}
+	k.publish(pub, "better")
+	k.wantCommitted(k.topic, "good", "better")
 }
 
 func TestNobodyThere(t *testing.T) {

@@ -57,7 +57,7 @@ func (c Connection) dial(ctx context.Context, conf *tls.Config, addr string) (*c
 		return nil, err
 	}
 	made := &conn{Conn: to, in: bufio.NewReader(to), format: kmsg.NewRequestFormatter(kmsg.FormatterClientID(cmp.Or(c.ClientID, "penstock")))}
-	if err := made.agree(); err != nil {
+	if err := made.agree(ctx); err != nil {
 		_ = to.Close()
 		return nil, err
 	}
@@ -65,10 +65,11 @@ func (c Connection) dial(ctx context.Context, conf *tls.Config, addr string) (*c
 }
 
 // agree finds the version of Produce that both know. It asks in the oldest way, which
-// every broker answers.
-func (c *conn) agree() error {
+// every broker answers. ctx has a deadline.
+func (c *conn) agree(ctx context.Context) error {
 	resp := kmsg.NewPtrApiVersionsResponse()
-	if err := c.roundTrip(kmsg.NewPtrApiVersionsRequest(), resp, time.Now().Add(dialPatience)); err != nil {
+	until, _ := ctx.Deadline()
+	if err := c.roundTrip(kmsg.NewPtrApiVersionsRequest(), resp, until); err != nil {
 		return err
 	}
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {

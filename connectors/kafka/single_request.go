@@ -18,6 +18,8 @@ const (
 
 // fateOf reads an answer. Refused is what says that nothing was written, and what is
 // not known to say so is unknown: https://kafka.apache.org/protocol#protocol_error_codes.
+// NOT_LEADER_OR_FOLLOWER does not say so: a leader that has written a record and waits for
+// its followers answers so too, when another one leads meanwhile, and that has the record.
 func fateOf(code int16, err error) int {
 	if err != nil {
 		return isUnknown
@@ -28,8 +30,9 @@ func fateOf(code int16, err error) int {
 	switch kerr.TypedErrorForCode(code) {
 	case kerr.DuplicateSequenceNumber:
 		return isStored
-	case kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.NotEnoughReplicas,
-		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.MessageTooLarge, kerr.InvalidRecord, kerr.PolicyViolation,
+	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException, kerr.NotEnoughReplicas, kerr.TopicAuthorizationFailed,
+		kerr.ClusterAuthorizationFailed, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
+		kerr.UnsupportedForMessageFormat, kerr.PolicyViolation,
 		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch, kerr.ProducerFenced:
 		return isRefused
 	default:

@@ -87,6 +87,7 @@ func TestSinglesAreRefused(t *testing.T) {
 		{"breaks", nil, broken, ""},
 		{"slow, then refused", []int16{kerr.RequestTimedOut.Code, kerr.TopicAuthorizationFailed.Code}, nil, "may still arrive"},
 		{"slow, then numbers that are wrong", []int16{kerr.RequestTimedOut.Code, kerr.OutOfOrderSequenceNumber.Code}, nil, "may still arrive"},
+		{"the clock is wrong", []int16{kerr.InvalidTimestamp.Code, kerr.InvalidTimestamp.Code}, nil, "INVALID_TIMESTAMP"},
 		{"refused", []int16{kerr.TopicAuthorizationFailed.Code, kerr.TopicAuthorizationFailed.Code}, nil, "TOPIC_AUTHORIZATION_FAILED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

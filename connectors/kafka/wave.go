@@ -61,7 +61,8 @@ func (w *waves) join(records []*kgo.Record, promise func(*kgo.Record, error)) []
 }
 
 // start hands records to the client. The wave is over when the last is settled, or
-// when it has lasted too long: then the next starts.
+// when it has lasted too long: then the next starts. It may do so in a promise, where
+// Produce must not wait: it never does, since maxBuffered is more than can be there.
 func (w *waves) start(all []sending) {
 	over := sync.OnceFunc(func() {
 		if next := w.next(); next != nil {
