@@ -44,20 +44,24 @@ var sourceFlaws = flaws{
 }
 
 var sinkFlaws = flaws{
-	"turns records round":           {"delivers at Commit, in order"},
-	"delivers at Write":             {"delivers at Commit, in order", "Close gives up what is not committed"},
-	"ignores fates":                 {"delivers by fate"},
-	"refuses an empty commit":       {"commits nothing"},
-	"keeps the last positions only": {"stores positions"},
-	"commits after Close":           {"Close gives up what is not committed"},
-	"does not fence":                {"a new lane ends the earlier one"},
-	"knows one lane":                {"lanes leave each other alone"},
-	"shares positions":              {"pipelines do not share positions"},
-	"Check waits":                   {"Check is called beside everything"},
-	"Commit does not notice Close":  {"Close beside Commit: both return"},
-	"closes once":                   {"closes twice"},
-	"keeps batches":                 {"batches are used again after a Commit"},
-	"leaves a goroutine":            {"leaves no goroutine"},
+	"turns records round":            {"delivers at Commit, in order"},
+	"delivers at Write":              {"delivers at Commit, in order", "Close gives up what is not committed"},
+	"ignores fates":                  {"delivers by fate"},
+	"refuses an empty commit":        {"commits nothing"},
+	"keeps the last positions only":  {"stores positions"},
+	"commits after Close":            {"Close gives up what is not committed"},
+	"does not fence":                 {"a new lane ends the earlier one"},
+	"ends its own number only":       {"another instance ends all earlier lanes"},
+	"ends lanes beyond its own only": {"another instance ends all earlier lanes"},
+	"ends lanes among its own only":  {"another instance ends all earlier lanes"},
+	"has positions in memory only":   {"positions outlive the sink"},
+	"knows one lane":                 {"lanes leave each other alone"},
+	"shares positions":               {"pipelines do not share positions"},
+	"Check waits":                    {"Check is called beside everything"},
+	"Commit does not notice Close":   {"Close beside Commit: both return"},
+	"closes once":                    {"closes twice"},
+	"keeps batches":                  {"batches are used again after a Commit"},
+	"leaves a goroutine":             {"leaves no goroutine"},
 }
 
 var transformFlaws = flaws{
@@ -87,13 +91,13 @@ func TestBrokenSourcesFail(t *testing.T) {
 func TestBrokenSinksFail(t *testing.T) {
 	tests(t, sinkFlaws, sinkTests(), func(t *testing.T, flaw string, release chan struct{}) {
 		Sink(t, SinkCase{Positions: true, Fresh: func(*testing.T) (pipeline.Sink, func(*testing.T) []string) {
-			s := &ledger{flaw: flaw, release: release}
+			s := &ledger{flaw: flaw, release: release, vault: newVault()}
 			return s, func(*testing.T) []string {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				return slices.Clone(s.delivered)
 			}
-		}})
+		}, Reopen: func(_ *testing.T, sink pipeline.Sink) pipeline.Sink { return sink.(*ledger).another() }})
 	})
 }
 

@@ -12,7 +12,8 @@
 //	            order"; a Transform's "leaves every record in the batch"
 //	settlement  "removes nothing before Settle", "settles", "keeps its position";
 //	            "delivers at Commit, in order", "stores positions", "a new lane ends
-//	            the earlier one"; "takes again what was given up"
+//	            the earlier one", "another instance ends all earlier lanes", "positions
+//	            outlive the sink"; "takes again what was given up"
 //	stop        "Close ends what waits", "a context ends what waits"; "Close beside
 //	            Commit: both return"; "returns when its context has ended"
 //	rewind      "rewinds to any position", "continues after any position"
@@ -20,7 +21,9 @@
 //	goroutines  "leaves no goroutine", and every other subtest looks for them too
 //
 // What a part cannot keep by its nature is said in its case (SourceCase.Shared,
-// SourceCase.OneByOne, SinkCase.Early); the subtests that need it are left out then, and nothing else is.
+// SourceCase.OneByOne, SinkCase.Early; no SinkCase.Positions); the subtests that need it
+// are left out then, and nothing else is. Whether positions outlive a sink is looked at
+// only where the case can make it a second time (SinkCase.Reopen).
 //
 // Goroutines are counted from before Fresh is called to after what it left to
 // t.Cleanup. Tests that run at the same time would be counted too, so do not call

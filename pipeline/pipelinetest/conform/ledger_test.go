@@ -15,12 +15,46 @@ import (
 type ledger struct {
 	flaw    string
 	release <-chan struct{} // ends what a flaw keeps blocked
+	*vault
+	closes int
+}
 
+// vault is what several ledgers may share, as several processes share a store.
+type vault struct {
 	mu        sync.Mutex
 	delivered []string
 	positions map[string]map[string]pipeline.Position // by pipeline and shard
 	owners    map[laneName]*ledgerLane
-	closes    int
+}
+
+func newVault() *vault {
+	return &vault{positions: map[string]map[string]pipeline.Position{}, owners: map[laneName]*ledgerLane{}}
+}
+
+// another gives the ledger as another process would have it.
+func (s *ledger) another() *ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	other := &ledger{flaw: s.flaw, release: s.release, vault: s.vault}
+	if s.flaw == "has positions in memory only" {
+		clear(s.positions)
+	}
+	return other
+}
+
+// endOthers ends the lanes of a pipeline that other instances have opened.
+func (s *ledger) endOthers(id pipeline.LaneID) {
+	for name, l := range s.owners {
+		number := name.number
+		switch {
+		case name.pipeline != id.Pipeline || l.instance == id.Instance:
+		case s.flaw == "ends its own number only":
+		case s.flaw == "ends lanes beyond its own only" && number < id.Lanes:
+		case s.flaw == "ends lanes among its own only" && number >= id.Lanes:
+		default:
+			delete(s.owners, name)
+		}
+	}
 }
 
 type laneName struct {
@@ -31,16 +65,14 @@ type laneName struct {
 func (s *ledger) Open(_ context.Context, id pipeline.LaneID) (pipeline.Lane, map[string]pipeline.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &ledgerLane{ledger: s, pipeline: id.Pipeline, number: id.Lane, gone: make(chan struct{})}
+	l := &ledgerLane{ledger: s, pipeline: id.Pipeline, number: id.Lane, instance: id.Instance, gone: make(chan struct{})}
 	if s.flaw == "knows one lane" {
 		l.number = 0
 	}
 	if s.flaw == "shares positions" {
 		l.pipeline = "p"
 	}
-	if s.owners == nil {
-		s.owners, s.positions = map[laneName]*ledgerLane{}, map[string]map[string]pipeline.Position{}
-	}
+	s.endOthers(id)
 	s.owners[laneName{l.pipeline, l.number}] = l
 	if s.flaw == "leaves a goroutine" && id.Pipeline == "other" {
 		go func() { <-s.release }()
@@ -59,6 +91,7 @@ type ledgerLane struct {
 	ledger   *ledger
 	pipeline string
 	number   int
+	instance string
 	batches  []*pipeline.Batch
 	values   []string
 	once     sync.Once

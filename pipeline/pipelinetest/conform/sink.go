@@ -1,7 +1,6 @@
 package conform
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +17,10 @@ type SinkCase struct {
 	Fresh func(t *testing.T) (sink pipeline.Sink, delivered func(t *testing.T) []string)
 	// Positions: the sink stores positions.
 	Positions bool
+	// Reopen makes another value of a sink that Fresh has made, on the same store and
+	// with nothing else in common, as another process would have it; nil: the suite
+	// takes the one of Fresh for all, and cannot tell whether positions outlive it.
+	Reopen func(t *testing.T, sink pipeline.Sink) pipeline.Sink
 	// Early: what is written may be delivered before its Commit, and by a lane that
 	// another has taken over: at least once.
 	Early bool
@@ -32,16 +35,19 @@ func Sink(t *testing.T, c SinkCase) {
 		delete(tests, "Close gives up what is not committed")
 		delete(tests, "a new lane ends the earlier one")
 	}
+	if !c.Positions {
+		delete(tests, "another instance ends all earlier lanes")
+	}
+	if !c.Positions || c.Reopen == nil {
+		delete(tests, "positions outlive the sink")
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t)
 			sink, delivered := c.Fresh(t)
-			t.Cleanup(func() {
-				if err := sink.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			test(&sinkSuite{T: t, c: c, sink: sink, delivered: delivered})
+			s := &sinkSuite{T: t, c: c, sink: sink, delivered: delivered}
+			s.closesWithTest(sink)
+			test(s)
 		})
 	}
 }
@@ -49,19 +55,21 @@ func Sink(t *testing.T, c SinkCase) {
 // sinkTests are the subtests, by name.
 func sinkTests() map[string]func(s *sinkSuite) {
 	return map[string]func(s *sinkSuite){
-		"delivers at Commit, in order":          (*sinkSuite).deliversAtCommit,
-		"delivers by fate":                      (*sinkSuite).deliversByFate,
-		"commits nothing":                       (*sinkSuite).commitsNothing,
-		"stores positions":                      (*sinkSuite).storesPositions,
-		"Close gives up what is not committed":  (*sinkSuite).closeGivesUp,
-		"a new lane ends the earlier one":       (*sinkSuite).newLane,
-		"lanes leave each other alone":          (*sinkSuite).twoLanes,
-		"pipelines do not share positions":      (*sinkSuite).ownPositions,
-		"Check is called beside everything":     (*sinkSuite).checkBeside,
-		"Close beside Commit: both return":      (*sinkSuite).closeBesideCommit,
-		"closes twice":                          (*sinkSuite).closesTwice,
-		"batches are used again after a Commit": (*sinkSuite).reusesBatches,
-		"leaves no goroutine":                   (*sinkSuite).leavesNoGoroutine,
+		"delivers at Commit, in order":            (*sinkSuite).deliversAtCommit,
+		"delivers by fate":                        (*sinkSuite).deliversByFate,
+		"commits nothing":                         (*sinkSuite).commitsNothing,
+		"stores positions":                        (*sinkSuite).storesPositions,
+		"Close gives up what is not committed":    (*sinkSuite).closeGivesUp,
+		"a new lane ends the earlier one":         (*sinkSuite).newLane,
+		"another instance ends all earlier lanes": (*sinkSuite).anotherInstance,
+		"positions outlive the sink":              (*sinkSuite).outlives,
+		"lanes leave each other alone":            (*sinkSuite).twoLanes,
+		"pipelines do not share positions":        (*sinkSuite).ownPositions,
+		"Check is called beside everything":       (*sinkSuite).checkBeside,
+		"Close beside Commit: both return":        (*sinkSuite).closeBesideCommit,
+		"closes twice":                            (*sinkSuite).closesTwice,
+		"batches are used again after a Commit":   (*sinkSuite).reusesBatches,
+		"leaves no goroutine":                     (*sinkSuite).leavesNoGoroutine,
 	}
 }
 
@@ -73,21 +81,18 @@ type sinkSuite struct {
 	delivered func(t *testing.T) []string
 }
 
+func (s *sinkSuite) closesWithTest(sink pipeline.Sink) {
+	s.Cleanup(func() {
+		if err := sink.Close(); err != nil {
+			s.Error(err)
+		}
+	})
+}
+
 // open opens the lane of a pipeline; it is closed with the test, if not before.
 func (s *sinkSuite) open(pipe string) (pipeline.Lane, map[string]pipeline.Position) {
 	s.Helper()
 	return s.openLane(pipe, 0, 1)
-}
-
-// openLane opens one lane of several.
-func (s *sinkSuite) openLane(pipe string, number, lanes int) (pipeline.Lane, map[string]pipeline.Position) {
-	s.Helper()
-	l, positions, err := s.sink.Open(s.Context(), pipeline.LaneID{Pipeline: pipe, Lane: number, Lanes: lanes, Instance: "conform"})
-	if err != nil {
-		s.Fatalf("Open: %v", err)
-	}
-	s.Cleanup(func() { l.Close(context.Background()) }) //nolint:errcheck // tried below
-	return l, positions
 }
 
 // position is one with everything in it.
@@ -207,53 +212,6 @@ func (s *sinkSuite) closeGivesUp() {
 		s.Errorf("positions are %+v", got)
 	}
 	s.holds("after the next opening", "1")
-}
-
-func (s *sinkSuite) newLane() {
-	old, _ := s.open("p")
-	s.write(old, values("a", "1"))
-	s.commit(old, map[string]pipeline.Position{"a": position(1)})
-	s.write(old, values("a", "lost")) // under way when the new one comes
-	rival, got := s.open("p")
-	if s.c.Positions && got["a"] != position(1) {
-		s.Errorf("the new lane has the positions %+v", got)
-	}
-	if err := old.Commit(s.Context(), map[string]pipeline.Position{"a": position(2)}); err == nil {
-		s.Error("the old lane commits")
-	}
-	s.write(rival, values("a", "2"))
-	s.commit(rival, map[string]pipeline.Position{"a": position(3)})
-	s.holds("of two lanes", "1", "2")
-	if _, got := s.open("p"); s.c.Positions && got["a"] != position(3) {
-		s.Errorf("positions are %+v", got)
-	}
-}
-
-// twoLanes: the lanes of one instance, each with shards of its own.
-func (s *sinkSuite) twoLanes() {
-	one, _ := s.openLane("p", 0, 2)
-	two, _ := s.openLane("p", 1, 2)
-	s.write(two, values("b", "1"))
-	s.write(one, values("a", "2"))
-	s.commit(two, map[string]pipeline.Position{"b": position(1)})
-	s.commit(one, map[string]pipeline.Position{"a": position(1)})
-	if got := s.delivered(s.T); len(got) != 2 {
-		s.Errorf("of two lanes: delivered are %q", got)
-	}
-	if err := one.Close(s.Context()); err != nil {
-		s.Errorf("Close: %v", err)
-	}
-	again, got := s.openLane("p", 0, 2)
-	if want := map[string]pipeline.Position{"a": position(1), "b": position(1)}; s.c.Positions && !maps.Equal(got, want) {
-		s.Errorf("positions are %+v, want those of both lanes: %+v", got, want)
-	}
-	s.write(two, values("b", "3"))
-	s.commit(two, map[string]pipeline.Position{"b": position(2)}) // the other's opening has not ended it
-	s.write(again, values("a", "4"))
-	s.commit(again, map[string]pipeline.Position{"a": position(2)})
-	if got := s.delivered(s.T); len(got) != 4 {
-		s.Errorf("after one was opened again: delivered are %q", got)
-	}
 }
 
 func (s *sinkSuite) ownPositions() {
