@@ -17,9 +17,7 @@ import (
 // get along with kfake.
 func TestStockKafkaSourceConforms(t *testing.T) {
 	values, addr := numbers(12), pipelinetest.SharedKafka(t).Addr()
-	// Sarama's metrics start a goroutine with the first connection, once, and never end it.
-	first, err := kafka.NewPublisher(kafka.PublisherConfig{Brokers: []string{addr}, Marshaler: kafka.DefaultMarshaler{}}, nil)
-	publish(t, first, err, pipelinetest.Name(t), "a")
+	place{kafka: addr}.startMeters(t)
 	conform.Source(t, conform.SourceCase{Values: values, Shared: true, OneByOne: true, Fresh: func(t *testing.T) pipeline.Source {
 		topic := pipelinetest.Name(t)
 		publisher, err := kafka.NewPublisher(kafka.PublisherConfig{Brokers: []string{addr}, Marshaler: kafka.DefaultMarshaler{}}, nil)
