@@ -3,7 +3,12 @@
 package redis
 
 import (
+	"context"
+	"fmt"
 	"testing"
+
+	stock "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest"
@@ -24,20 +29,62 @@ func TestSourcesConform(t *testing.T) {
 			}})
 		})
 	}
-	t.Run("stream", func(t *testing.T) {
-		conform.Source(t, conform.SourceCase{Values: items, Fresh: func(t *testing.T) pipeline.Source {
-			s := newStreamTest(t)
-			s.add(1, items...)
-			return s.source(func(settings *StreamSettings) { settings.Keys = []string{s.key} })
-		}})
-	})
-	t.Run("group", func(t *testing.T) {
-		conform.Source(t, conform.SourceCase{Values: items, Shared: true, Fresh: func(t *testing.T) pipeline.Source {
-			s := newStreamTest(t)
-			s.add(1, items...)
-			return s.group("", named("worker"))
-		}})
-	})
+}
+
+// TestStreamSourcesConform: read by position or in a group, entries with a field for the
+// value or Watermill messages. Of two consumers that one is read by which all comes.
+func TestStreamSourcesConform(t *testing.T) {
+	items := numbers(0, 100)
+	messages := func(s *StreamSettings) { s.Watermill, s.ValueField = true, "" }
+	two := func(s *StreamSettings) { s.Group.Consumers = 2 }
+	for name, c := range map[string]struct {
+		messages bool
+		source   func(s *streamTest) pipeline.Source
+		shared   bool
+	}{
+		"stream":                {false, func(s *streamTest) pipeline.Source { return s.source(s.itsKey) }, false},
+		"messages":              {true, func(s *streamTest) pipeline.Source { return s.source(s.itsKey, messages) }, false},
+		"group":                 {false, func(s *streamTest) pipeline.Source { return s.group("", named("worker")) }, true},
+		"messages in a group":   {true, func(s *streamTest) pipeline.Source { return s.group("", named("worker"), messages) }, true},
+		"one of two in a group": {false, func(s *streamTest) pipeline.Source { return firstShard{s.group("", named("worker"), two)} }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conform.Source(t, conform.SourceCase{Values: items, Shared: c.shared, Fresh: func(t *testing.T) pipeline.Source {
+				s := newStreamTest(t)
+				if c.messages {
+					s.addMessages(items...)
+				} else {
+					s.add(1, items...)
+				}
+				return c.source(s)
+			}})
+		})
+	}
+}
+
+func (s *streamTest) itsKey(settings *StreamSettings) { settings.Keys = []string{s.key} }
+
+// addMessages adds Watermill messages, as the stock publisher writes them.
+func (s *streamTest) addMessages(payloads ...string) {
+	s.t.Helper()
+	pub, err := stock.NewPublisher(stock.PublisherConfig{Client: s.place.newClient()}, nil)
+	must(s.t, err)
+	for i, payload := range payloads {
+		m := message.NewMessage(fmt.Sprint("uuid ", i), []byte(payload))
+		if i%2 == 0 {
+			m.Metadata.Set("sent by", "the stock publisher")
+		}
+		must(s.t, pub.Publish(s.key, m))
+	}
+	must(s.t, pub.Close())
+}
+
+// firstShard shows one shard of a source, as the suite wants it.
+type firstShard struct{ pipeline.Source }
+
+func (f firstShard) Shards(ctx context.Context) ([]string, error) {
+	all, err := f.Source.Shards(ctx)
+	return all[:min(len(all), 1)], err
 }
 
 func newStreamTest(t *testing.T) *streamTest {

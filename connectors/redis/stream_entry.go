@@ -97,7 +97,7 @@ func (e entryParser) entryBody(c *conn, b *pipeline.Batch, read time.Time) (pipe
 	case err != nil:
 		return id, err
 	case e.watermill:
-		if err := unpack(record); err != nil {
+		if err := unpack(b, record); err != nil {
 			record.Fail(&pipeline.Error{Class: pipeline.Permanent, What: "entry " + id.String(), Err: err, Do: "see who writes to the stream beside Watermill"})
 		}
 	case !found:

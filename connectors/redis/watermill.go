@@ -56,8 +56,9 @@ func messageOf(fields map[string]any) (*message.Message, error) {
 
 // unpack puts the metadata of a Watermill message in the place of the header that was
 // made of their field. Fields that are none of a message's stay headers. An error
-// leaves the headers as they were.
-func unpack(record *pipeline.Record) error {
+// leaves the headers as they were. The batch's bytes are those of the headers that it has
+// then.
+func unpack(b *pipeline.Batch, record *pipeline.Record) error {
 	uuid := slices.IndexFunc(record.Headers, func(h pipeline.Header) bool { return h.Key == uuidField })
 	if uuid < 0 {
 		return errNoUUID
@@ -70,6 +71,7 @@ func unpack(record *pipeline.Record) error {
 		return nil
 	}
 	var unpacked []pipeline.Header
+	more := -len(metadataField) - len(record.Headers[packed].Value)
 	err := eachMetadata(record.Headers[packed].Value, func(key, value []byte) error {
 		switch {
 		case string(key) == uuidField:
@@ -78,10 +80,12 @@ func unpack(record *pipeline.Record) error {
 			return errTooMany
 		}
 		unpacked = append(unpacked, pipeline.Header{Key: string(key), Value: value})
+		more += len(key) + len(value)
 		return nil
 	})
 	if err == nil {
 		record.Headers = slices.Replace(record.Headers, packed, packed+1, unpacked...)
+		b.Bytes += more
 	}
 	return err
 }
