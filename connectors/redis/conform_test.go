@@ -5,6 +5,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	stock "github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
@@ -32,10 +33,11 @@ func TestSourcesConform(t *testing.T) {
 }
 
 // TestStreamSourcesConform: read by position or in a group, entries with a field for the
-// value or Watermill messages. Of two consumers that one is read by which all comes.
+// value, objects of all fields, or Watermill messages. Of two consumers that one is read by which all comes.
 func TestStreamSourcesConform(t *testing.T) {
 	items := numbers(0, 100)
 	messages := func(s *StreamSettings) { s.Watermill, s.ValueField = true, "" }
+	objects := func(s *StreamSettings) { s.ValueField = "" }
 	two := func(s *StreamSettings) { s.Group.Consumers = 2 }
 	for name, c := range map[string]struct {
 		messages bool
@@ -43,13 +45,19 @@ func TestStreamSourcesConform(t *testing.T) {
 		shared   bool
 	}{
 		"stream":                {false, func(s *streamTest) pipeline.Source { return s.source(s.itsKey) }, false},
+		"objects":               {false, func(s *streamTest) pipeline.Source { return s.source(s.itsKey, objects) }, false},
 		"messages":              {true, func(s *streamTest) pipeline.Source { return s.source(s.itsKey, messages) }, false},
+		"objects in a group":    {false, func(s *streamTest) pipeline.Source { return s.group("", named("worker"), objects) }, true},
 		"group":                 {false, func(s *streamTest) pipeline.Source { return s.group("", named("worker")) }, true},
 		"messages in a group":   {true, func(s *streamTest) pipeline.Source { return s.group("", named("worker"), messages) }, true},
 		"one of two in a group": {false, func(s *streamTest) pipeline.Source { return firstShard{s.group("", named("worker"), two)} }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conform.Source(t, conform.SourceCase{Values: items, Shared: c.shared, Fresh: func(t *testing.T) pipeline.Source {
+			values := items
+			if strings.HasPrefix(name, "objects") {
+				values = asObjects(items)
+			}
+			conform.Source(t, conform.SourceCase{Values: values, Shared: c.shared, Fresh: func(t *testing.T) pipeline.Source {
 				s := newStreamTest(t)
 				if c.messages {
 					s.addMessages(items...)
@@ -63,6 +71,15 @@ func TestStreamSourcesConform(t *testing.T) {
 }
 
 func (s *streamTest) itsKey(settings *StreamSettings) { settings.Keys = []string{s.key} }
+
+// asObjects gives entries of one field as they are read without a field for the value.
+func asObjects(items []string) []string {
+	objects := make([]string, len(items))
+	for i, item := range items {
+		objects[i] = fmt.Sprintf(`{"v":%q}`, item)
+	}
+	return objects
+}
 
 // addMessages adds Watermill messages, as the stock publisher writes them.
 func (s *streamTest) addMessages(payloads ...string) {

@@ -184,8 +184,10 @@ func (e entryParser) fieldName(c *conn, b *pipeline.Batch) (name string, isValue
 	return string(text), string(text) == want, err
 }
 
-// object makes the value of all fields.
+// object makes the value of all fields. The batch's bytes are those of the value, and
+// not those that came.
 func (e entryParser) object(c *conn, b *pipeline.Batch, record *pipeline.Record, fields int) error {
+	before := b.Bytes
 	pairs := make([]string, fields)
 	for i := range pairs {
 		text, err := bulkInto(c, b)
@@ -200,6 +202,7 @@ func (e entryParser) object(c *conn, b *pipeline.Batch, record *pipeline.Record,
 		value = pipeline.RawValue(b.Arena.Copy(joined(pairs)))
 	}
 	record.Value = value
+	b.Bytes = before + len(value.Raw())
 	return nil
 }
 
