@@ -34,15 +34,41 @@ func all(t testing.TB) map[string]pipeline.Format {
 		"json_schema": must[*JSONSchema](t)(NewJSONSchema(JSONSchemaSettings{Schema: `{"type":"object","required":["event_id"],"properties":{"price":{"type":"number"}}}`}, nil)), "debezium": NewDebezium(DebeziumSettings{Deletes: "mark"}, JSON{}), "base64": NewBase64(JSON{}), "hex": NewHex(JSON{}), "gzip": NewGzip(JSON{}, 1<<20), "lz4": NewLZ4(JSON{}, 1<<20),
 		"zstd": must[pipeline.Format](t)(NewZstd(JSON{}, 1<<20)), "snappy": NewSnappy(JSON{}, 1<<20),
 		"xml": XML{}, "pattern": must[*Pattern](t)(NewPattern(PatternSettings{`"(?P<first>\w+)".*`})),
+		"access_log": must[*Pattern](t)(NewAccessLog(AccessLogSettings{"combined"})), "access_log common": must[*Pattern](t)(NewAccessLog(AccessLogSettings{"common"})),
 	}
 }
 
-// fill adds records: some that the format takes, and some that it does not.
-func fill(t testing.TB, f pipeline.Format) func(b *pipeline.Batch) {
-	good := []byte(event)
-	if r := through(t, JSON{}, f, []byte(event)); r.Fate == pipeline.Deliver {
-		good = r.Value.Raw()
+// samples are texts of the formats that do not write an event, and that read one only in
+// a form of their own.
+var samples = map[string]string{
+	"debezium":          `{"op":"c","before":null,"after":` + event + `}`,
+	"cloudevents":       `{"specversion":"1.0","id":"1","source":"/shop","type":"shop.event","data":` + event + `}`,
+	"xml":               `<event id="e-000001"><user>u1234</user><action>buy</action></event>`,
+	"pattern":           `"first" and the rest`,
+	"access_log":        commonAccess + ` "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`,
+	"access_log common": commonAccess,
+}
+
+const commonAccess = `203.0.113.9 - u1234 [12/Jan/2026:10:15:32 +0100] "GET /shop/shoes?ref=mail HTTP/1.1" 200 18234`
+
+// sample gives what a format reads: the event, where it can be written in it.
+func sample(t testing.TB, name string, f pipeline.Format) []byte {
+	if text, is := samples[name]; is {
+		return []byte(text)
 	}
+	return through(t, JSON{}, f, []byte(event)).Value.Raw()
+}
+
+// asJSON gives what a format writes: what it reads, where that has a form in JSON.
+func asJSON(t testing.TB, f pipeline.Format, good []byte) []byte {
+	if r := through(t, f, JSON{}, good); r.Fate == pipeline.Deliver {
+		return r.Value.Raw()
+	}
+	return []byte(event)
+}
+
+// fill adds records: some that the format takes, and some that it does not.
+func fill(good []byte) func(b *pipeline.Batch) {
 	return func(b *pipeline.Batch) {
 		for _, raw := range [][]byte{good, []byte("a secret\x00 that \xff belongs <into \"no error"), good, nil, good} {
 			b.Add().Value = pipeline.RawValue(b.Arena.Copy(raw))
@@ -52,12 +78,19 @@ func fill(t testing.TB, f pipeline.Format) func(b *pipeline.Batch) {
 
 func TestFormatsConform(t *testing.T) {
 	for name, f := range all(t) {
+		good := sample(t, name, f)
 		t.Run("read "+name, func(t *testing.T) {
-			conform.Transform(t, conform.TransformCase{Fill: fill(t, f), Fresh: func(*testing.T) pipeline.Transform { return NewReader(f) }})
+			if r := through(t, f, nil, good); r.Fate != pipeline.Deliver {
+				t.Errorf("it does not read %q: %v", good, r.Failure.Err)
+			}
+			conform.Transform(t, conform.TransformCase{Fill: fill(good), Fresh: func(*testing.T) pipeline.Transform { return NewReader(f) }})
 		})
 		t.Run("write "+name, func(t *testing.T) {
+			if r := through(t, JSON{}, f, asJSON(t, f, good)); r.Fate != pipeline.Deliver && Writable(f) == nil {
+				t.Errorf("it does not write: %v", r.Failure.Err)
+			}
 			conform.Transform(t, conform.TransformCase{Fresh: func(*testing.T) pipeline.Transform { return NewWriter(f) }, Fill: func(b *pipeline.Batch) {
-				fill(t, JSON{})(b)
+				fill(asJSON(t, f, good))(b)
 				if err := NewReader(JSON{}).Apply(t.Context(), b); err != nil {
 					t.Fatal(err)
 				}
