@@ -1,8 +1,13 @@
 package transforms
 
 import (
+	"context"
 	"testing"
 	"time"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/pipelinetest/conform"
@@ -70,6 +75,9 @@ func TestTransformsConform(t *testing.T) {
 		"dedupe shared": {func() (pipeline.Transform, error) {
 			return NewSharedDedupe(DedupeSettings{Key: "value.event_id"}, time.Now, newClaims(), func(shard, life string) string { return shard + life })
 		}, documents},
+		"lookup remote": {func() (pipeline.Transform, error) {
+			return NewRemoteLookup(LookupSettings{By: "value.action", Into: "value.what", Missing: "refuse", Remote: true}, table{"buy": `{"a":1}`}, false)
+		}, documents},
 		"lookup": {made(NewLookup, LookupSettings{By: "value.action", Into: "value.what", JSON: `{"buy":{"a":1}}`, Missing: "refuse"}), documents},
 		"decode": {func() (pipeline.Transform, error) {
 			return NewDecode(FieldFormatSettings{Field: "value.payload"}, format.JSON{})
@@ -84,6 +92,8 @@ func TestTransformsConform(t *testing.T) {
 			}
 			return NewWhen(`has(value.price)`, inner)
 		}, documents},
+		"partition":        {made(NewPartition, pipeline.Expression("value.quantity")), documents},
+		"trace":            {traces, followed(documents)},
 		"read json":        {reader(format.JSON{}), raw},
 		"read text":        {reader(format.Text{}), raw},
 		"read bytes":       {reader(format.Bytes{}), raw},
@@ -101,6 +111,46 @@ func TestTransformsConform(t *testing.T) {
 				return transform
 			}, Fill: test.fill})
 		})
+	}
+}
+
+// table is a Getter in memory.
+type table map[string]string
+
+func (t table) Get(ctx context.Context, names [][]byte) ([][]byte, error) {
+	values := make([][]byte, len(names))
+	for i, name := range names {
+		if text, has := t[string(name)]; has {
+			values[i] = []byte(text)
+		}
+	}
+	return values, ctx.Err()
+}
+
+func (table) Close() error { return nil }
+
+// traces follows records in spans that are all called the same: the suite compares what
+// comes out.
+func traces() (pipeline.Transform, error) {
+	provider := sdk.NewTracerProvider(sdk.WithIDGenerator(sameIDs{}), sdk.WithSyncer(tracetest.NewInMemoryExporter()))
+	return NewTrace(provider.Tracer("test"), "shop"), nil
+}
+
+type sameIDs struct{}
+
+func (sameIDs) NewIDs(context.Context) (trace.TraceID, trace.SpanID) {
+	return trace.TraceID{1}, trace.SpanID{1}
+}
+func (sameIDs) NewSpanID(context.Context, trace.TraceID) trace.SpanID { return trace.SpanID{2} }
+
+// followed gives the first record a context that is sampled, and the second one that is not.
+func followed(fill func(b *pipeline.Batch)) func(b *pipeline.Batch) {
+	return func(b *pipeline.Batch) {
+		fill(b)
+		for i, flags := range []string{"01", "00"} {
+			came := b.Arena.Copy([]byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-" + flags))
+			b.Records[i].Headers = append(b.Records[i].Headers, pipeline.Header{Key: "traceparent", Value: came})
+		}
 	}
 }
 

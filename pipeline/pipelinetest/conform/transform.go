@@ -79,7 +79,7 @@ func apply(t *testing.T, tr pipeline.Transform, b *pipeline.Batch) {
 // show gives all of a record that a transform may change, in bytes of its own.
 func show(r *pipeline.Record) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%v %s key=%q value=%q topic=%q fate=%d", r.Offset, r.Time, r.Key, r.Value.Raw(), r.Topic, r.Fate)
+	fmt.Fprintf(&out, "%v %s key=%q value=%q topic=%q partition=%d fate=%d", r.Offset, r.Time, r.Key, r.Value.Raw(), r.Topic, r.Partition(), r.Fate)
 	for _, h := range r.Headers {
 		fmt.Fprintf(&out, " %s=%q", h.Key, h.Value)
 	}
