@@ -39,15 +39,18 @@ func TestDropConforms(t *testing.T) {
 	conform.Sink(t, conform.SinkCase{Fresh: func(*testing.T) (pipeline.Sink, func(t *testing.T) []string) {
 		s := &kept{Drop: NewDrop(DropSettings{})}
 		return s, func(t *testing.T) []string {
-			if n, _ := s.Count(); n != uint64(len(s.committed)) {
-				t.Errorf("it counts %d records of %d", n, len(s.committed))
+			n, bytes := s.Count()
+			if size := len(strings.Join(s.committed, "")); n != uint64(len(s.committed)) || bytes != uint64(size) {
+				t.Errorf("it counts %d records of %d bytes, of %d of %d", n, bytes, len(s.committed), size)
 			}
 			return s.committed
 		}
 	}})
 }
 
-// kept is a Drop of which somebody remembers what it took.
+// kept is a Drop of which somebody remembers what it took: it does not itself. Whether a
+// commit counts is up to the Drop, and what it has counted is compared each time; the
+// values, and their order, are the test's.
 type kept struct {
 	*Drop
 	committed []string
