@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/transforms"
 	"github.com/penstock-io/penstock/transforms/format"
@@ -236,4 +239,98 @@ func ExampleNewRoute() {
 	route, err := transforms.NewRoute(transforms.RouteSettings{Topic: `"events_" + value.action`})
 	show(route, err, `{"action":"buy"}`)
 	// Output: {"action":"buy"}
+}
+
+// table is a table elsewhere: a Redis, say.
+type table map[string]string
+
+// Get gives what it has for names.
+func (t table) Get(_ context.Context, names [][]byte) ([][]byte, error) {
+	found := make([][]byte, len(names))
+	for i, name := range names {
+		if text, ok := t[string(name)]; ok {
+			found[i] = []byte(text)
+		}
+	}
+	return found, nil
+}
+
+// Close has nothing to close.
+func (table) Close() error { return nil }
+
+// A batch asks the table once.
+func ExampleNewRemoteLookup() {
+	products := table{"s1": `{"name":"shoes"}`}
+	lookup, err := transforms.NewRemoteLookup(transforms.LookupSettings{By: "value.sku", Into: "value.product", Missing: "pass", Remote: true}, products, false)
+	show(lookup, err, `{"sku":"s1"}`, `{"sku":"s2"}`)
+	// Output:
+	// {"sku":"s1","product":{"name":"shoes"}}
+	// {"sku":"s2"}
+}
+
+// claims is a store of keys that several instances share: a Redis, say. This one forgets
+// none, and asks nobody for the time.
+type claims map[string]string
+
+// Claim takes the keys that are free.
+func (c claims) Claim(_ context.Context, keys, places []string, _ []int64) ([]bool, error) {
+	taken := make([]bool, len(keys))
+	for i, key := range keys {
+		if owner, ok := c[key]; ok {
+			taken[i] = owner != places[i]
+			continue
+		}
+		c[key] = places[i]
+	}
+	return taken, nil
+}
+
+// Release frees the keys of places.
+func (c claims) Release(_ context.Context, keys, places []string) error {
+	for i, key := range keys {
+		if c[key] == places[i] {
+			delete(c, key)
+		}
+	}
+	return nil
+}
+
+// Close has nothing to close.
+func (claims) Close() error { return nil }
+
+// What one instance has claimed is a duplicate to all others, and its own when it comes
+// again.
+func ExampleNewSharedDedupe() {
+	store := claims{}
+	settings := transforms.DedupeSettings{Key: "value.id"}
+	for _, instance := range []string{"one", "two", "one"} {
+		name := func(shard, incarnation string) string { return instance + shard + incarnation }
+		dedupe, err := transforms.NewSharedDedupe(settings, time.Now, store, name)
+		fmt.Println("instance", instance)
+		show(dedupe, err, `{"id":"e1"}`, `{"id":"e1"}`)
+	}
+	// Output:
+	// instance one
+	// {"id":"e1"}
+	// instance two
+	// instance one
+	// {"id":"e1"}
+}
+
+// A record goes out with a context for whoever reads it, and its span ends with the commit.
+func ExampleNewTrace() {
+	ended := tracetest.NewInMemoryExporter()
+	tracer := sdk.NewTracerProvider(sdk.WithSyncer(ended)).Tracer("example")
+	trace := transforms.NewTrace(tracer, "shop")
+
+	b := &pipeline.Batch{Shard: "orders"}
+	b.Add().Value = pipeline.TextValue([]byte("buy"))
+	fmt.Println(trace.Apply(context.Background(), b))
+	fmt.Println(b.Records[0].Headers[0].Key, len(ended.GetSpans()), "spans")
+	trace.Settled(b)
+	fmt.Println(ended.GetSpans()[0].Name)
+	// Output:
+	// <nil>
+	// traceparent 0 spans
+	// penstock shop
 }

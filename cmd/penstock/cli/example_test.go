@@ -107,3 +107,61 @@ func ExampleComponents() {
 	// source redis_list: there are two of that name; call one of them otherwise, or leave it out
 	// exit code 2
 }
+
+// A transform is what files may name between source and sink; each step of a pipeline that
+// does so is made by the function, of its own settings.
+func ExampleNewTransform() {
+	transform := cli.NewTransform(cli.TransformInfo{
+		Name: "shout", Doc: "Writes values in capitals.", Example: "shout: {marks: 3}\n",
+		But: func(settings any) string {
+			if settings.(*Settings).Marks > 1 {
+				return "marks are added again to a record that comes again"
+			}
+			return ""
+		},
+	}, func(_ cli.Environment, s Settings) (Shout, error) { return Shout{s}, nil })
+	fmt.Println(transform.Name+":", transform.But(&Settings{Marks: 3}))
+	// Output: shout: marks are added again to a record that comes again
+}
+
+// Reversed is a format: what stands in a value stands there backwards outside.
+type Reversed struct{}
+
+// Read gives the value as text.
+func (Reversed) Read(_ context.Context, _ *pipeline.Batch, raw []byte) (pipeline.Value, error) {
+	text := slices.Clone(raw) // what came is not changed
+	slices.Reverse(text)
+	return pipeline.TextValue(text), nil
+}
+
+// Write gives the bytes that go out.
+func (Reversed) Write(_ context.Context, _ *pipeline.Batch, v *pipeline.Value) error {
+	raw := slices.Clone(v.Raw())
+	slices.Reverse(raw)
+	*v = pipeline.RawValue(raw)
+	return nil
+}
+
+// A format is named by source and sink, as those that are built in. Here penstock is asked
+// what it knows of it.
+func ExampleNewFormat() {
+	components := cli.BuiltIn()
+	components.Formats = append(components.Formats, cli.NewFormat(cli.FormatInfo{
+		Name: "reversed", Doc: "Texts that stand backwards.", Example: "reversed\n",
+	}, func(cli.Environment, struct{}) (Reversed, error) { return Reversed{}, nil }))
+
+	defer func(args []string) { os.Args = args }(os.Args)
+	os.Args = []string{"hello", "components", "reversed"}
+	fmt.Println("exit code", cli.Main(components))
+	// Output:
+	// reversed (format)
+	//
+	//   Texts that stand backwards.
+	//
+	//   It takes no settings.
+	//
+	//   Example
+	//
+	//     reversed
+	// exit code 0
+}
