@@ -152,3 +152,35 @@ func ExampleNewShop() {
 	// u000001
 	// map[u000001:2 u000002:1]
 }
+
+// What was refused is a line of a file; one that was given back is marked.
+func ExampleNewDeadLetters() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the directory is temporary
+	letters, err := local.NewDeadLetters(filepath.Join(dir, "refused.jsonl"), "shop")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer letters.Close()
+	ctx := context.Background()
+	fmt.Println(letters.Keep(ctx, []pipeline.DeadLetter{{Pipeline: "shop", Stage: "transforms[0].filter", Error: "there is no field user", Value: []byte("shoes")}}))
+
+	var ids []string
+	show := func(l pipeline.DeadLetter) bool {
+		fmt.Printf("%s: %s\n", l.Value, l.Error)
+		ids = append(ids, l.ID)
+		return true
+	}
+	fmt.Println(letters.Each(ctx, show), letters.GivenBack(ctx, ids))
+	fmt.Println(letters.Each(ctx, show)) // none is left
+	// Output:
+	// <nil>
+	// shoes: there is no field user
+	// <nil> <nil>
+	// <nil>
+}

@@ -182,3 +182,80 @@ func ExampleNewLease() {
 	// one has it
 	// true <nil>
 }
+
+// at starts a Redis of these examples, and says how it is reached.
+func at() (*miniredis.Miniredis, redis.Connection) {
+	server := miniredis.NewMiniRedis() // instead of a Redis
+	check(server.Start())
+	return server, redis.Connection{URL: pipeline.Secret("redis://" + server.Addr())}
+}
+
+// Who is first with a key has it; the place that has it may come again.
+func ExampleNewClaims() {
+	server, connection := at()
+	defer server.Close()
+	claims, err := redis.NewClaims(connection, "orders", time.Hour, slog.New(slog.DiscardHandler))
+	check(err)
+	defer claims.Close()
+
+	ctx, now := context.Background(), []int64{time.Now().UnixMilli()}
+	fmt.Println(claims.Claim(ctx, []string{"e1"}, []string{"one"}, now))
+	fmt.Println(claims.Claim(ctx, []string{"e1"}, []string{"two"}, now))
+	fmt.Println(claims.Claim(ctx, []string{"e1"}, []string{"one"}, now))
+	check(claims.Release(ctx, []string{"e1"}, []string{"one"}))
+	fmt.Println(claims.Claim(ctx, []string{"e1"}, []string{"two"}, now))
+	// Output:
+	// [false] <nil>
+	// [true] <nil>
+	// [false] <nil>
+	// [false] <nil>
+}
+
+// What was refused is an entry of a stream until it is given back.
+func ExampleNewDeadLetters() {
+	server, connection := at()
+	defer server.Close()
+	letters, err := redis.NewDeadLetters(connection, "refused", "shop", slog.New(slog.DiscardHandler))
+	check(err)
+	defer letters.Close()
+
+	b := &pipeline.Batch{Shard: "user_behavior"}
+	r := b.Add()
+	r.Original = []byte(`{"action":"buy"}`)
+	r.Failure = &pipeline.Failure{Stage: "transforms[0].filter", Err: errors.New("there is no field user")}
+	ctx := context.Background()
+	check(letters.Keep(ctx, []pipeline.DeadLetter{pipeline.NewDeadLetter("shop", b, r, time.Now())}))
+
+	var ids []string
+	check(letters.Each(ctx, func(l pipeline.DeadLetter) bool {
+		fmt.Printf("%s: %s\n", l.Value, l.Error)
+		ids = append(ids, l.ID)
+		return true
+	}))
+	check(letters.GivenBack(ctx, ids))
+	entries, err := server.Stream("refused")
+	fmt.Println(len(entries), err)
+	// Output:
+	// {"action":"buy"}: there is no field user
+	// 0 <nil>
+}
+
+// All fields of a batch are asked for at once.
+func ExampleNewHash() {
+	server, connection := at()
+	defer server.Close()
+	server.HSet("products", "s1", "shoes")
+	hash, err := redis.NewHash(connection, "products", slog.New(slog.DiscardHandler))
+	check(err)
+	defer hash.Close()
+
+	names, err := hash.Get(context.Background(), [][]byte{[]byte("s1"), []byte("s2")})
+	fmt.Printf("%q %v %v\n", names[0], names[1] == nil, err)
+	// Output: "shoes" true <nil>
+}
+
+// Who looks for the instance that runs a pipeline reads this key.
+func ExampleLeaseKey() {
+	fmt.Println(redis.LeaseKey("shop"))
+	// Output: penstock:lease:{shop}
+}
