@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/penstock-io/penstock/pipeline"
 	"github.com/penstock-io/penstock/pipeline/config"
@@ -122,4 +123,101 @@ func ExampleSchema() {
 	}
 	fmt.Println(root.Title)
 	// Output: Penstock pipeline
+}
+
+// Tests may stand in a file beside that of the pipelines.
+func ExampleAddTests() {
+	pipelines, err := config.Parse(small, config.Lookup{}, config.File{Name: "shop.yaml", Data: []byte(
+		"name: shop\nsource:\n  tail: {path: a}\nsink:\n  drop: {}\ndelivery: at_least_once\n")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = config.AddTests(small, pipelines, config.File{Name: "shop.tests.yaml", Data: []byte(`
+pipeline: shop
+tests:
+  - name: a purchase passes
+    given: [{value: buy}]
+    expect: [{value: buy}]
+`)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	test := pipelines[0].Tests[0]
+	fmt.Println(test.At, test.Name)
+	// Output: shop.tests.yaml:4:5 a purchase passes
+}
+
+func ExampleHoldsTests() {
+	fmt.Println(config.HoldsTests("shop.tests.yaml"), config.HoldsTests("shop.yaml"))
+	// Output: true false
+}
+
+// Settings that come as JSON are read as those of a file: with defaults, and all mistakes
+// at once.
+func ExampleSettings() {
+	var settings tailSettings
+	fmt.Println(config.Settings(&settings, []byte(`{"path":"events.jsonl"}`)))
+	fmt.Println(settings.Path, settings.Chunk)
+	for _, p := range config.Settings(&tailSettings{}, []byte(`{"chunk":"much"}`)) {
+		fmt.Printf("%s: %s; %s\n", p.Field, p.What, p.Do)
+	}
+	// Output:
+	// []
+	// events.jsonl 65536
+	// : path is missing; write path: events.jsonl
+	// chunk: "much" is not a size: chunk; write a size like 64 KiB: a whole number of B, KiB, MiB, GiB, KB, MB or GB
+}
+
+func ExampleSettingsSchema() {
+	schema, err := config.SettingsSchema[tailSettings]()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var root struct{ Required []string }
+	if err := json.Unmarshal(schema, &root); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(root.Required)
+	// Output: [path]
+}
+
+// Numbers are as they were written.
+func ExampleTextOf() {
+	text, err := config.TextOf(map[string]any{"price": json.Number("12.50"), "item": "shoes"})
+	fmt.Println(string(text), err)
+	// Output: {"item":"shoes","price":12.50} <nil>
+}
+
+// A test that is behind the pipeline is brought up to it; comments and all else stay.
+func ExampleWithExpectations() {
+	text := []byte(`name: shop
+source:
+  tail: {path: a}
+sink:
+  drop: {}
+delivery: at_least_once
+tests:
+  - name: a purchase passes # since May
+    given: [{value: buy}]
+    expect: []
+`)
+	pipelines, err := config.Parse(small, config.Lookup{}, config.File{Name: "shop.yaml", Data: text})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	value := any("buy")
+	text, err = config.WithExpectations(text, []config.Expectation{{At: pipelines[0].Tests[0].ExpectAt, Expect: []config.Expected{{Value: &value}}}})
+	_, tests, _ := strings.Cut(string(text), "tests:\n")
+	fmt.Print(tests, err)
+	// Output:
+	//   - name: a purchase passes # since May
+	//     given: [{value: buy}]
+	//     expect:
+	//       - value: buy
+	// <nil>
 }
