@@ -159,10 +159,16 @@ func (c Components) stored(p *config.Pipeline, log io.Writer) (*built, pipeline.
 	if err != nil {
 		return nil, nil, err
 	}
-	if store, ok := b.sink.(pipeline.PositionStore); ok && c.sink(p).Positions {
+	store, shows := b.sink.(pipeline.PositionStore)
+	stores := c.sink(p).Positions
+	if stores && shows {
 		return b, store, nil
 	}
 	b.close()
+	if stores {
+		return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "its sink " + p.Sink.Component + " stores positions, and does not show them",
+			Do: "its sink has to implement pipeline.PositionStore"}
+	}
 	return nil, nil, &pipeline.Error{Class: pipeline.Permanent, What: "its sink " + p.Sink.Component + " stores no positions",
 		Do: "the source keeps its own: see penstock components " + p.Source.Component}
 }

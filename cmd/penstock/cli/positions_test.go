@@ -44,6 +44,21 @@ func TestPositionsOfASinkWithout(t *testing.T) {
 	}
 }
 
+// A sink of somebody's own may store positions, and have no way to show them.
+func TestPositionsOfASinkThatDoesNotShowThem(t *testing.T) {
+	c := ours()
+	info := pageInfo
+	info.Positions = true
+	*last(c.Sinks) = NewSink(info, newPage)
+	path := file(t, "name: p\nsource:\n  generate: {events: 1}\nsink:\n  page: {}\ndelivery: at_least_once\n")
+	for _, args := range [][]string{{"get", path}, {"reset", "--yes", path}} {
+		got := asks(t, c, "", append([]string{"positions"}, args...)...)
+		if got.code != exitFailed || !strings.Contains(got.errOut, "pipeline p: its sink page stores positions, and does not show them; its sink has to implement pipeline.PositionStore") {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
 func TestPositionsChangesForPeople(t *testing.T) {
 	at := func(incarnation string, major, minor, added uint64) *pipeline.Position {
 		return &pipeline.Position{Incarnation: incarnation, Offset: pipeline.Offset{Major: major, Minor: minor}, Evidence: pipeline.Evidence{Added: added}}
