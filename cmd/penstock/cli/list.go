@@ -12,6 +12,9 @@ import (
 // Components are what pipeline files may name, in the order in which the reference
 // shows them. Begin with BuiltIn and add to it.
 type Components struct {
+	// Name is what the program calls itself in its help and version; empty: penstock.
+	Name string
+
 	Sources    []Source
 	Transforms []Transform
 	Formats    []Format

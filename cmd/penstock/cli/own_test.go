@@ -17,6 +17,12 @@ func TestOwnBinary(t *testing.T) {
 		t.Errorf("the commands: %q, want %q", got, want)
 	}
 	hello := filepath.Join(dir, "hello")
+	if got := command(t, dir, hello, "version"); !strings.HasPrefix(got, "hello ") || !strings.Contains(got, "(penstock 0.0.0, go") {
+		t.Errorf("version: %q", got)
+	}
+	if got := command(t, dir, hello, "--help"); !strings.Contains(got, "\n  hello [command]\n") || !strings.Contains(got, "\n  hello run ") || strings.Contains(got, "  penstock ") {
+		t.Errorf("the help:\n%s", got)
+	}
 	list := command(t, dir, hello, "components")
 	for _, line := range []string{"greetings         A greeting for each name.", "shout             Writes texts in capitals.", "print             A line a record on standard output.", "redis_list "} {
 		if !strings.Contains(list, "\n  "+line) {

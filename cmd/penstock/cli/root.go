@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ import (
 // newRoot makes the command line.
 func newRoot(c Components) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "penstock",
+		Use:   cmp.Or(c.Name, penstockName),
 		Short: "Moves records from Redis to Kafka, exactly once, in order",
 		Long: `Moves records from Redis to Kafka, exactly once, in order.
 
@@ -35,7 +37,19 @@ Exit codes: 0 done; 1 failed while running; 2 a file or the flags are wrong;
 		return invalid{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newNew(c), newRun(c), newServe(c), newToken(), newVersion(), newCtl(), newValidate(c), newTest(c), newPreview(c), newExplain(c), newSchema(c), newComponents(c), newDemo(c), newPositions(c), newDeadLetters(c), newPlugin())
+	rename(root)
 	return root
+}
+
+// penstockName is what the program is called, unless somebody has built one of their own.
+const penstockName = "penstock"
+
+// rename has the examples say what the program is called.
+func rename(cmd *cobra.Command) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "  "+penstockName+" ", "  "+cmd.Root().Name()+" ")
+	for _, sub := range cmd.Commands() {
+		rename(sub)
+	}
 }
 
 // noSuchCommand refuses what is no command.

@@ -17,7 +17,8 @@ var release string
 type build struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit,omitempty"`
-	Changed  bool   `json:"changed,omitempty"` // there were changes that were not committed
+	Changed  bool   `json:"changed,omitempty"`  // there were changes that were not committed
+	Penstock string `json:"penstock,omitempty"` // that of a program of somebody's own
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
@@ -30,6 +31,11 @@ func builtFrom() build {
 	}
 	if b.Version == "" {
 		b.Version = strings.TrimPrefix(info.Main.Version, "v")
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == "github.com/penstock-io/penstock" {
+			b.Penstock = strings.TrimPrefix(dep.Version, "v")
+		}
 	}
 	for _, s := range info.Settings {
 		switch s.Key {
@@ -60,7 +66,11 @@ func newVersion() *cobra.Command {
 			if b.Changed {
 				commit += ", changed"
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "penstock %s%s (%s, %s)\n", b.Version, commit, b.Go, b.Platform)
+			from := ""
+			if b.Penstock != "" {
+				from = penstockName + " " + b.Penstock + ", "
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s (%s%s, %s)\n", cmd.Root().Name(), b.Version, commit, from, b.Go, b.Platform)
 			return err
 		},
 	}
