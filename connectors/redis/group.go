@@ -61,9 +61,9 @@ func (s *GroupSource) Shards(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, key := range keys {
 		for n := 1; n <= s.settings.Group.Consumers; n++ {
-			shard, name := key, s.name
+			shard, name := key, s.consumer(n)
 			if s.settings.Group.Consumers > 1 {
-				shard, name = fmt.Sprintf("%s#%d", key, n), fmt.Sprintf("%s#%d", s.name, n)
+				shard = fmt.Sprintf("%s#%d", key, n)
 			}
 			if _, there := s.shards[shard]; !there {
 				s.shards[shard] = consumer{key: key, name: name}
@@ -72,6 +72,24 @@ func (s *GroupSource) Shards(ctx context.Context) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// consumer names one of the consumers of each key, from 1 on.
+func (s *GroupSource) consumer(n int) string {
+	if s.settings.Group.Consumers == 1 {
+		return s.name
+	}
+	return fmt.Sprintf("%s#%d", s.name, n)
+}
+
+// has tells whether a consumer is one of this source.
+func (s *GroupSource) has(name string) bool {
+	for n := 1; n <= s.settings.Group.Consumers; n++ {
+		if s.consumer(n) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Close closes the connections that the shards share.

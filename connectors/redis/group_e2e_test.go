@@ -91,3 +91,43 @@ func TestGroupForgetsConsumers(t *testing.T) {
 		must(t, r.Close())
 	})
 }
+
+// forgotten makes a consumer of the group "g" that holds nothing, waits until somebody has
+// removed it, and gives those that are left.
+func (s *streamTest) forgotten(meanwhile func()) (left []string) {
+	s.t.Helper()
+	s.do("XGROUP", "CREATECONSUMER", s.key, "g", "silent")
+	until(s.t, "the silent one is gone", func() bool {
+		meanwhile()
+		consumers, err := s.redis.XInfoConsumers(s.t.Context(), s.key, "g").Result()
+		must(s.t, err)
+		left = nil
+		for _, c := range consumers {
+			left = append(left, c.Name)
+		}
+		return !slices.Contains(left, "silent")
+	})
+	slices.Sort(left)
+	return left
+}
+
+// TestGroupKeepsItsOwnConsumers: Redis 7.0 takes one that waits for one that is silent. The
+// second is that, by any Redis, for longer than another one that is removed for it.
+func TestGroupKeepsItsOwnConsumers(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		source := s.group("own", func(s *StreamSettings) { s.Group.Consumers, s.Group.ClaimIdle = 2, 5*time.Millisecond })
+		shards, err := source.Shards(t.Context())
+		must(t, err)
+		var readers []pipeline.Reader
+		for i, shard := range shards {
+			r := open(t, source, shard, nil)
+			s.add(1+i, "x")
+			b, err := tryRead(within(t, time.Second), r, large)
+			must(t, err)
+			must(t, r.Settle(t.Context(), b.After))
+			readers = append(readers, r)
+		}
+		left := s.forgotten(func() { _, _ = tryRead(within(t, 20*time.Millisecond), readers[0], large) })
+		wantValues(t, left, []string{"own#1", "own#2"})
+	})
+}

@@ -130,7 +130,7 @@ func (r *groupReader) claim(ctx context.Context) error {
 			break
 		}
 	}
-	removed, err := removeIdle(ctx, r.source.client, r.key, s.Group.Name, r.consumer, forgetAfter*s.Group.ClaimIdle)
+	removed, err := removeIdle(ctx, r.source.client, r.key, s.Group.Name, r.source.has, forgetAfter*s.Group.ClaimIdle)
 	for _, name := range removed {
 		r.source.client.log.Info("a consumer that was silent for long and held nothing is removed", "stream", r.key, "group", s.Group.Name, "consumer", name)
 	}

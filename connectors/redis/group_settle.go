@@ -244,12 +244,13 @@ if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then retu
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1`)
 
-// removeIdle removes the consumers of a group, but not self, that have been silent
-// for idle and hold nothing, and names them.
-func removeIdle(ctx context.Context, client redis.UniversalClient, key, group, self string, idle time.Duration) (removed []string, err error) {
+// removeIdle removes the consumers of a group that have been silent for idle and hold
+// nothing, and names them. Those of this process it passes over: one that waits for new
+// entries is silent to Redis before 7.2.
+func removeIdle(ctx context.Context, client redis.UniversalClient, key, group string, own func(consumer string) bool, idle time.Duration) (removed []string, err error) {
 	consumers, err := client.XInfoConsumers(ctx, key, group).Result()
 	for _, c := range consumers {
-		if c.Name == self || c.Pending > 0 || c.Idle < idle {
+		if c.Pending > 0 || c.Idle < idle || own(c.Name) {
 			continue
 		}
 		if err := removeScript.Run(ctx, client, []string{key}, group, c.Name).Err(); err != nil {

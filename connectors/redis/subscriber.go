@@ -188,17 +188,22 @@ func (s *Subscriber) add(sub *subscription) error {
 	if sub.consumer == "" {
 		sub.consumer = watermill.NewShortUUID()
 	}
-	for n := 2; s.taken(sub); n++ {
+	for n := 2; s.has(sub.topic, sub.consumer); n++ {
 		sub.consumer = fmt.Sprintf("%s#%d", s.config.Consumer, n)
+	}
+	sub.own = func(consumer string) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.has(sub.topic, consumer)
 	}
 	s.running[sub] = true
 	return nil
 }
 
-// taken tells whether another subscription to the topic has the consumer's name.
-func (s *Subscriber) taken(sub *subscription) bool {
-	for other := range s.running {
-		if other.topic == sub.topic && other.consumer == sub.consumer {
+// has tells whether a subscription to the topic reads as the consumer. s.mu is held.
+func (s *Subscriber) has(topic, consumer string) bool {
+	for sub := range s.running {
+		if sub.topic == topic && sub.consumer == consumer {
 			return true
 		}
 	}

@@ -45,6 +45,30 @@ func TestSubscriberKeepsWhatItHolds(t *testing.T) {
 	})
 }
 
+// TestSubscriberKeepsItsOwnConsumers: Redis 7.0 takes one that waits for one that is silent.
+func TestSubscriberKeepsItsOwnConsumers(t *testing.T) {
+	eachStream(t, func(t *testing.T, s *streamTest) {
+		pub, sub := s.place.pubSub(t, SubscriberConfig{Group: "g", Consumer: "own", ClaimIdle: 20 * time.Millisecond})
+		for range 2 {
+			messages, err := sub.Subscribe(t.Context(), s.key)
+			must(t, err)
+			must(t, pub.Publish(s.key, messagesOf("x")...))
+			go func() {
+				for m := range messages {
+					m.Ack()
+				}
+			}()
+		}
+		until(t, "both have read", func() bool {
+			must(t, pub.Publish(s.key, messagesOf("x")...))
+			consumers, err := s.redis.XInfoConsumers(t.Context(), s.key, "g").Result()
+			must(t, err)
+			return len(consumers) == 2
+		})
+		wantValues(t, s.forgotten(func() {}), []string{"own", "own#2"})
+	})
+}
+
 // TestSubscriberLeavesWhatIsClaimed: what was read ahead, and waits for so long that
 // another member of the group has claimed and acked it, is not handed out any more.
 func TestSubscriberLeavesWhatIsClaimed(t *testing.T) {

@@ -33,6 +33,7 @@ type subscription struct {
 	config   SubscriberConfig
 	topic    string
 	consumer string
+	own      func(consumer string) bool // of the Subscriber, on the topic
 	cancel   context.CancelFunc
 	out      chan *message.Message
 	ended    chan struct{}

@@ -122,7 +122,7 @@ func (s *subscription) claim(ctx context.Context) error {
 		}
 	}
 	s.claimed = time.Now()
-	if _, err := removeIdle(ctx, s.config.Client, s.topic, s.config.Group, s.consumer, forgetAfter*s.config.ClaimIdle); err != nil {
+	if _, err := removeIdle(ctx, s.config.Client, s.topic, s.config.Group, s.own, forgetAfter*s.config.ClaimIdle); err != nil {
 		return err
 	}
 	return s.lookForMark(ctx)
