@@ -113,3 +113,24 @@ func TestSetsKey(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainTellsTheOrderOfAGroup: a stream that others may read beside has an order per
+// consumer only.
+func TestExplainTellsTheOrderOfAGroup(t *testing.T) {
+	const stream = "source redis_stream: each stream in the order of its entries"
+	const consumers = "source redis_stream: the entries of each consumer in their order; between consumers, and when entries are taken over, there is none"
+	for settings, want := range map[string]string{
+		"":                                 stream,
+		", group: {name: g}":               consumers,
+		", group: {name: g, consumers: 4}": consumers,
+	} {
+		p := parsed(t, "name: a\nsource:\n  redis_stream: {keys: [a], value_field: v"+settings+"}\nsink:\n  kafka: {brokers: [\"localhost:9092\"], topic: a}\ndelivery: at_least_once\n")
+		e, err := BuiltIn().explain(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Order[0] != want || !strings.Contains(e.text(), "\nOrder\n  - "+want+"\n") {
+			t.Errorf("%q: explained as %q:\n%s", settings, e.Order, e.text())
+		}
+	}
+}
