@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,16 +19,9 @@ func (s *served) event(path string, texts ...string) string {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		s.Fatal(err)
-	}
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer answer.Body.Close() //nolint:errcheck // a test
-	lines := bufio.NewScanner(answer.Body)
+	body := s.stream(ctx, path)
+	defer body.Close() //nolint:errcheck // a test
+	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		holds := strings.HasPrefix(lines.Text(), "data: ")
@@ -40,6 +34,20 @@ func (s *served) event(path string, texts ...string) string {
 	}
 	s.Fatalf("%s ends without %q", path, texts)
 	return ""
+}
+
+// stream opens a stream of events, which has begun when it returns.
+func (s *served) stream(ctx context.Context, path string) io.ReadCloser {
+	s.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return answer.Body
 }
 
 // TestServeRecords: what was refused, given back; samples through the stages; what waits; the
@@ -111,14 +119,16 @@ func TestServeRecords(t *testing.T) {
 		}
 	}
 	s.want(404, "GET", "/v1/pipelines/none/dead-letters", "")
-	began := time.Now()
-	done := make(chan struct{})
-	go func() { defer close(done); s.event("/v1/pipelines/shop/logs", `"msg":"pipeline ended"`) }() // a stream does not hold the end up
 	s.event("/v1/pipelines/shop/logs", `"msg":"pipeline starts"`)
+	open := s.stream(t.Context(), "/v1/pipelines/shop/logs") // it does not hold the end up
+	defer open.Close()                                       //nolint:errcheck // a test
+	began := time.Now()
 	if code := s.stop(); code != 0 || time.Since(began) > 10*time.Second {
 		t.Errorf("code %d after %v", code, time.Since(began))
 	}
-	<-done
+	if _, err := io.Copy(io.Discard, open); err != nil {
+		t.Errorf("the stream does not end well: %v", err)
+	}
 }
 
 // TestServePositions: where a pipeline goes on is chosen while it is stopped, and not before.
