@@ -102,7 +102,8 @@ func (s *ledger) Open(ctx context.Context, id pipeline.LaneID) (pipeline.Lane, m
 	if id.Lane > 0 {
 		name += "/" + strconv.Itoa(id.Lane)
 	}
-	l := &entry{sink: s, pipeline: id.Pipeline, name: name, closed: make(chan struct{})}
+	maps.DeleteFunc(s.owners, func(_ string, l *entry) bool { return l.pipeline == id.Pipeline && l.instance != id.Instance })
+	l := &entry{sink: s, pipeline: id.Pipeline, instance: id.Instance, name: name, closed: make(chan struct{})}
 	s.owners[name] = l
 	s.watch.lanes.Add(1)
 	if s.forgets {
@@ -154,6 +155,7 @@ func (s *ledger) position(shard string) int {
 type entry struct {
 	sink     *ledger
 	pipeline string
+	instance string
 	name     string     // of pipeline and lane
 	one      sync.Mutex // held by Write and Commit: they take turns
 	once     sync.Once
