@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -40,33 +41,73 @@ func (sealedLoader) Load(string) (any, error) {
 	return nil, errors.New("it names a schema that is not there")
 }
 
+// schemaBase is what the names of schemas are relative to. It has a path: a reference
+// could not be resolved against a URL without one (RFC 3986, section 5.2).
+var schemaBase = &url.URL{Scheme: "penstock", Path: "/"}
+
 // CompileSchema makes a JSON Schema (draft 4 to 2020-12) of its text and those that it
-// names. Nothing is read from files or the network.
+// names, by their names in $ref: absolute, or relative to the schema or its $id. Nothing
+// is read from files or the network; a name of none of them is an error.
 func CompileSchema(text string, imports map[string]string) (*ValueSchema, error) {
-	const name = "penstock:schema"
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(sealedLoader{})
-	for url, other := range imports {
-		if err := addSchema(compiler, url, other); err != nil {
-			return nil, err
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return nil, errNotJSON
+	}
+	bases := []*url.URL{schemaBase}
+	if id := idOf(document); id != nil {
+		bases = append(bases, id)
+	}
+	for name, other := range imports {
+		if err := addSchema(compiler, bases, name, other); err != nil {
+			return nil, fmt.Errorf("the schema %s that it names: %w", name, err)
 		}
 	}
-	if err := addSchema(compiler, name, text); err != nil {
+	root := schemaBase.JoinPath("schema").String()
+	if err := compiler.AddResource(root, document); err != nil {
 		return nil, err
 	}
-	schema, err := compiler.Compile(name)
+	schema, err := compiler.Compile(root)
 	if err != nil {
 		return nil, fmt.Errorf("it is no JSON Schema: %w", err)
 	}
 	return &ValueSchema{schema}, nil
 }
 
-func addSchema(compiler *jsonschema.Compiler, url, text string) error {
+var errNotJSON = errors.New("it is not JSON")
+
+// idOf gives the $id of a schema where that is absolute, or nil.
+func idOf(document any) *url.URL {
+	fields, _ := document.(map[string]any)
+	text, _ := fields["$id"].(string)
+	if id, err := url.Parse(text); err == nil && id.IsAbs() {
+		return id
+	}
+	return nil
+}
+
+// addSchema adds one under its name, seen from each base.
+func addSchema(compiler *jsonschema.Compiler, bases []*url.URL, name, text string) error {
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
-		return errors.New("it is not JSON")
+		return errNotJSON
 	}
-	return compiler.AddResource(url, document)
+	added := map[string]bool{}
+	for _, base := range bases {
+		at, err := base.Parse(name)
+		if err != nil {
+			return err
+		}
+		if added[at.String()] {
+			continue
+		}
+		added[at.String()] = true
+		if err := compiler.AddResource(at.String(), document); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Check says where in the schema a value is refused, and nothing of the value.
