@@ -20,8 +20,8 @@ const (
 
 // waves hand the records of many calls to the client, together: what comes while some
 // are under way gathers, and goes when one of them has arrived. Many requests of a few
-// records cost broker and client more than a few of many do. Nothing waits for a
-// clock where the brokers answer, and what comes when little is under way goes at once.
+// records cost broker and client more than a few of many do. Nothing waits for others
+// longer than waveAge, and what comes when little is under way goes at once.
 type waves struct {
 	client *kgo.Client
 
